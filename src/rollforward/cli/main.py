@@ -1,0 +1,110 @@
+"""The program ``rollforward``: parse, call, say how it went.
+
+Exit codes: 0 done; 1 an error that rollforward explains; 2 a wrong command line; 130 interrupted.
+Parsing and help load nothing heavy: each command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from rollforward._version import __version__
+from rollforward.errors import RollforwardError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the whole program."""
+    parser = argparse.ArgumentParser(
+        prog="rollforward",
+        description="Experiment tracking, walk-forward retraining and management of time-series models.",
+    )
+    parser.add_argument("--version", action="version", version=f"rollforward {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add_demo(commands)
+    _add_ui(commands)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = build_parser().parse_args(argv)
+    try:
+        return _dispatch(arguments)
+    except RollforwardError as error:
+        if arguments.traceback:
+            raise
+        print(f"rollforward: {type(error).__name__}: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("rollforward: interrupted; finished folds are kept, and the same command goes on.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _dispatch(arguments: argparse.Namespace) -> int:
+    if arguments.command == "ui":
+        from rollforward.cli.ui import ui  # noqa: PLC0415  # a command loads its own imports only
+
+        return ui(uri=arguments.uri, host=arguments.host, port=arguments.port)
+    from rollforward.cli.run import DEMO, run  # noqa: PLC0415  # the same
+
+    config = DEMO if arguments.command == "demo" else arguments.config
+    return run(
+        config,
+        experiment_name=arguments.experiment,
+        plan_only=arguments.plan,
+        reuse=arguments.reuse,
+        uri=arguments.uri,
+    )
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser(
+        "run",
+        help="run the task, or the rolling job, of a YAML file",
+        description="Run the task of a YAML file; with a section 'rolling', as a walk-forward job.",
+    )
+    run.add_argument("config", metavar="CONFIG.yaml", help="the file")
+    _add_job_options(run)
+
+
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    demo = commands.add_parser(
+        "demo",
+        help="walk forward over 20 S&P 500 stocks, 1990-2022, with the data that come along",
+        description="Run the bundled rolling job; runs and report land in the store of the current directory.",
+    )
+    _add_job_options(demo)
+
+
+def _add_job_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--plan", action="store_true", help="print all folds and stop; nothing is trained or stored")
+    command.add_argument(
+        "--no-reuse", dest="reuse", action="store_false", help="train every fold anew, also those already finished"
+    )
+    command.add_argument("--experiment", metavar="NAME", help="experiment to store under, instead of the file's")
+    command.add_argument("--uri", help="tracking store, for example sqlite:////data/mlflow.db or http://host:5000")
+    _add_traceback(command)
+
+
+def _add_ui(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    ui = commands.add_parser("ui", help="open MLflow's pages on the tracking store of this directory")
+    ui.add_argument("--uri", help="tracking store; the default is what runs started here would use")
+    ui.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    ui.add_argument("--port", type=int, default=5000, help="port to listen on (default: %(default)s)")
+    _add_traceback(ui)
+
+
+def _add_traceback(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--traceback", action="store_true", help="show the whole traceback of an error")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Every error that rollforward raises on purpose.
+
+::
+
+    RollforwardError                          (QlibException is the same class)
+    ├── SettingsError(ValueError)             unknown or contradictory setting
+    ├── InstantiationError(ValueError)        a configuration that cannot be turned into an object
+    ├── MissingDependencyError(ImportError)   an optional package is not installed
+    ├── SerializationError(ValueError)        an object or a file that cannot be written or read
+    ├── CalendarError(ValueError)             a calendar that is not one
+    │   ├── OutOfCalendarError(LookupError)   a time or a step outside the calendar
+    │   └── NotASessionError                  a time that is not a session, and no direction was given
+    ├── SegmentError(ValueError)              segments in the wrong order, overlapping or empty
+    │   ├── EmptySegmentError                 a segment that selects no row
+    │   └── LeakageError                      what a model trains on knows what it is tested on
+    ├── DataError(ValueError)                 prices or features that are not as declared
+    │   ├── DataSourceError(FileNotFoundError)  a file that is not there or cannot be read
+    │   └── ColumnError(KeyError)             a column that is not there
+    ├── ModelError(RuntimeError)              a model used before it was fitted, or fed what it cannot take
+    ├── TrackingError(RuntimeError)           the tracking store refused or cannot be used
+    │   ├── ExperimentNotFoundError(LookupError, ValueError)
+    │   ├── RecorderNotFoundError(LookupError, ValueError)
+    │   ├── ExpAlreadyExistError
+    │   ├── NoActiveRunError
+    │   ├── RecorderInitializationError
+    │   ├── StoreRefusedError                 a store that MLflow no longer opens
+    │   └── LoadObjectError                   an artifact that is missing or cannot be read
+    └── TaskError(ValueError)                 a task definition that cannot be run
+        └── TaskNotFoundError(LookupError)
+
+An error is built from three parts: what was given, what was expected, what to do. They stay readable as
+attributes, and the sentence is made of them. Where Qlib raises a builtin that scripts catch (``ValueError`` for
+an unknown experiment, ``KeyError`` for a shift past the calendar), the class inherits that builtin too.
+"""
+
+from __future__ import annotations
+
+
+class RollforwardError(Exception):
+    """Base of all errors of this package.
+
+    Parameters
+    ----------
+    given
+        What was found, with the offending value.
+    expected
+        What would have been right.
+    remedy
+        What to do now.
+    """
+
+    def __init__(self, given: str, expected: str = "", remedy: str = "") -> None:
+        super().__init__(given, expected, remedy)
+        self.given = given
+        self.expected = expected
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """Join the parts into one message; parts that are empty leave no trace."""
+        parts = [self.given]
+        if self.expected:
+            parts.append(f"Expected: {self.expected}")
+        if self.remedy:
+            parts.append(f"To do: {self.remedy}")
+        return "\n  ".join(parts)
+
+
+QlibException = RollforwardError
+
+
+class SettingsError(RollforwardError, ValueError):
+    """A setting is unknown, has the wrong type, or contradicts another one."""
+
+
+class InstantiationError(RollforwardError, ValueError):
+    """A configuration cannot be turned into an object; the message names its place in the configuration."""
+
+
+class MissingDependencyError(RollforwardError, ImportError):
+    """An optional package is needed and not installed."""
+
+    @classmethod
+    def of(cls, package: str, extra: str, purpose: str) -> MissingDependencyError:
+        """Build the error for one package.
+
+        Parameters
+        ----------
+        package
+            Name of the package on PyPI.
+        extra
+            The extra of rollforward that brings it; empty if there is none.
+        purpose
+            What it is needed for, as the object of "is needed for".
+        """
+        target = f"'rollforward[{extra}]'" if extra else package
+        return cls(f"{package} is not installed.", f"{package} is needed for {purpose}.", f"pip install {target}")
+
+
+class SerializationError(RollforwardError, ValueError):
+    """An object cannot be written in the asked format, or a file cannot be read back."""
+
+
+class CalendarError(RollforwardError, ValueError):
+    """A calendar is missing, empty, unsorted, has duplicates or mixes time zones."""
+
+
+class OutOfCalendarError(CalendarError, KeyError, IndexError):
+    """A time or an index lies outside the calendar (Qlib raised KeyError or IndexError here)."""
+
+    __str__ = RollforwardError.__str__
+
+
+class NotASessionError(CalendarError):
+    """A time is not a session of the calendar and no direction to snap to was given."""
+
+
+class SegmentError(RollforwardError, ValueError):
+    """Segments are malformed, in the wrong order or overlap."""
+
+
+class EmptySegmentError(SegmentError):
+    """A segment selects no row of the data, or no session of the calendar."""
+
+
+class LeakageError(SegmentError):
+    """What a model is trained on reaches into what it is tested on."""
+
+
+class DataError(RollforwardError, ValueError):
+    """Data are not as the handler or the loader declares them."""
+
+
+class DataSourceError(DataError, FileNotFoundError):
+    """A data file is missing or cannot be read."""
+
+    __str__ = RollforwardError.__str__
+
+
+class ColumnError(DataError, KeyError):
+    """A column, a column group or a level is not in the data."""
+
+    __str__ = RollforwardError.__str__
+
+
+class ModelError(RollforwardError, RuntimeError):
+    """A model is used before it was fitted, or is fed what it cannot take."""
+
+
+class TrackingError(RollforwardError, RuntimeError):
+    """The tracking store refused an operation or cannot be reached."""
+
+
+class ExperimentNotFoundError(TrackingError, LookupError, ValueError):
+    """No active experiment has this id or name."""
+
+
+class RecorderNotFoundError(TrackingError, LookupError, ValueError):
+    """No recorder has this id or name in the experiment."""
+
+
+class ExpAlreadyExistError(TrackingError):
+    """An experiment of this name exists already, perhaps in the trash."""
+
+
+class NoActiveRunError(TrackingError):
+    """An operation needs a started recorder and there is none."""
+
+
+class RecorderInitializationError(TrackingError):
+    """The settings cannot be changed while a recorder is active."""
+
+
+class StoreRefusedError(TrackingError):
+    """MLflow does not open this kind of store."""
+
+
+class LoadObjectError(TrackingError):
+    """An artifact is missing or cannot be read."""
+
+
+class TaskError(RollforwardError, ValueError):
+    """A task definition cannot be run as it stands."""
+
+
+class TaskNotFoundError(TaskError, LookupError):
+    """No task has this id."""

@@ -1,0 +1,279 @@
+"""How good a signal is: information coefficients, quantile returns, long-short returns.
+
+All functions take a prediction and a label indexed ``(datetime, instrument)``, match them by index, and give one value
+per date. Nothing is annualised: an information ratio is the mean of the daily values over their standard deviation
+(``ddof=1``), as in Qlib.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rollforward.errors import DataError
+from rollforward.evaluation.bydate import Panel, correlation, panel_of, ranks
+
+if TYPE_CHECKING:
+    from rollforward.evaluation.bydate import Floats, Ints
+
+IC, ICIR, RANK_IC, RANK_ICIR = "IC", "ICIR", "Rank IC", "Rank ICIR"
+ALL_YEARS = "all"
+
+
+def calc_ic(
+    pred: pd.Series | pd.DataFrame, label: pd.Series | pd.DataFrame, date_col: str = "datetime", dropna: bool = False
+) -> tuple[pd.Series, pd.Series]:
+    """Correlate prediction and label across instruments, date by date.
+
+    Pairs with a missing side are left out. The rank correlation gives ties the average of their ranks.
+
+    Parameters
+    ----------
+    pred, label
+        One column each, indexed ``(datetime, instrument)``; the order of rows does not matter.
+    date_col
+        Index level with the dates.
+    dropna
+        Leave dates without a value out of the result.
+
+    Returns
+    -------
+    ic, ric
+        Pearson (IC) and Spearman (Rank IC) correlation, indexed by date; NaN for a date with fewer than two pairs, or
+        where a side is constant.
+
+    Raises
+    ------
+    ColumnError
+        If an index has no level ``date_col``.
+    DataError
+        If there is not exactly one column on each side, or an index has duplicates.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rows = pd.MultiIndex.from_product([pd.to_datetime(["2024-01-02"]), list("ABC")], names=["datetime", "instrument"])
+    >>> ic, ric = calc_ic(pd.Series([1.0, 2.0, 9.0], rows), pd.Series([0.1, 0.2, 0.3], rows))
+    >>> round(float(ic.iloc[0]), 4), round(float(ric.iloc[0]), 4)
+    (0.9177, 1.0)
+    """
+    ic, ric, _ = _correlations(pred, label, date_col)
+    return (ic.dropna(), ric.dropna()) if dropna else (ic, ric)
+
+
+def ic_summary(ic: pd.Series, ric: pd.Series) -> dict[str, float]:
+    """Condense daily ICs into the four figures that `SigAnaRecord` logs.
+
+    Parameters
+    ----------
+    ic, ric
+        As `calc_ic` returns them; NaN is skipped.
+
+    Returns
+    -------
+    dict
+        ``IC`` and ``Rank IC`` are means, ``ICIR`` and ``Rank ICIR`` mean / standard deviation (``ddof=1``), not annualised;
+        NaN where the deviation is zero or unknown.
+    """
+    return {IC: _mean(ic), ICIR: _ratio(ic), RANK_IC: _mean(ric), RANK_ICIR: _ratio(ric)}
+
+
+def ic_table_by_year(
+    pred: pd.Series | pd.DataFrame, label: pd.Series | pd.DataFrame, date_col: str = "datetime"
+) -> pd.DataFrame:
+    """Condense the ICs of each calendar year, and of all dates together.
+
+    Parameters
+    ----------
+    pred, label, date_col
+        As for `calc_ic`.
+
+    Returns
+    -------
+    pd.DataFrame
+        Index ``year``: the years as integers, ascending, then ``"all"``. Columns ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR``
+        as in `ic_summary`, ``n_dates`` (dates that have an IC) and ``n_obs`` (pairs on these dates). A year in which
+        no date has an IC is left out.
+    """
+    ic, ric, n_obs = _correlations(pred, label, date_col)
+    known = ic.notna()
+    ic, ric, n_obs = ic[known], ric[known], n_obs[known]
+    year = pd.DatetimeIndex(ic.index).year.to_numpy()
+    parts = {int(one): year == one for one in np.unique(year)} | {ALL_YEARS: np.ones(len(year), dtype=bool)}
+    rows = [
+        ic_summary(ic[part], ric[part]) | {"n_dates": int(part.sum()), "n_obs": int(n_obs[part].sum())}
+        for part in parts.values()
+    ]
+    return pd.DataFrame(rows, index=pd.Index(list(parts), name="year", dtype=object))
+
+
+def quantile_returns(
+    pred: pd.Series | pd.DataFrame,
+    label: pd.Series | pd.DataFrame,
+    n_quantiles: int = 5,
+    date_col: str = "datetime",
+) -> pd.DataFrame:
+    """Average the label in each quantile of the prediction, date by date.
+
+    The groups are those of ``pandas.qcut`` on the pairs of the date: group ``k`` ends at the linearly interpolated
+    ``k / n_quantiles`` quantile, inclusive. Equal predictions share a group, which may leave another one empty.
+
+    Parameters
+    ----------
+    pred, label, date_col
+        As for `calc_ic`.
+    n_quantiles
+        Number of groups; at least 2.
+
+    Returns
+    -------
+    pd.DataFrame
+        Indexed by date; columns 1 (lowest predictions) to ``n_quantiles``; NaN for an empty group. Its ``mean()`` is
+        the average over dates.
+
+    Raises
+    ------
+    DataError
+        If ``n_quantiles`` is below 2.
+    """
+    if n_quantiles < 2:  # noqa: PLR2004  # fewer than two groups compare nothing
+        raise DataError(f"n_quantiles is {n_quantiles}.", "an integer of at least 2.", "Ask for more groups.")
+    panel = panel_of(pred, label, date_col).pairs()
+    group = _quantile_of(panel, n_quantiles)
+    columns = {
+        k: panel.mean(np.where(group == k, panel.label, np.nan)) for k in range(1, n_quantiles + 1)
+    }
+    return pd.DataFrame(columns, index=panel.dates).rename_axis(columns="quantile")
+
+
+def calc_long_short_return(
+    pred: pd.Series | pd.DataFrame,
+    label: pd.Series | pd.DataFrame,
+    date_col: str = "datetime",
+    quantile: float = 0.2,
+    dropna: bool = False,
+) -> tuple[pd.Series, pd.Series]:
+    """Return of holding the best predicted instruments and shorting the worst, date by date.
+
+    Parameters
+    ----------
+    pred, label, date_col
+        As for `calc_ic`; the label is the return that the position earns.
+    quantile
+        Share of a date's rows on each side; ``int(n_rows * quantile)`` instruments. Ties go to the first rows.
+    dropna
+        Drop incomplete pairs first; otherwise they count as rows, and a missing label is skipped in the averages.
+
+    Returns
+    -------
+    long_short_r, long_avg_r
+        ``(mean of the top - mean of the bottom) / 2`` and the mean of all labels, indexed by date; NaN for a date with
+        too few rows for one instrument on a side.
+    """
+    panel = _ranked_panel(pred, label, date_col, dropna=dropna)
+    size = _side_size(panel, quantile)
+    top = panel.mean(np.where(_picked(panel, -panel.pred, size), panel.label, np.nan))
+    bottom = panel.mean(np.where(_picked(panel, panel.pred, size), panel.label, np.nan))
+    return panel.series((top - bottom) / 2, "long_short_return"), panel.series(panel.mean(panel.label), "average_return")
+
+
+def calc_long_short_prec(
+    pred: pd.Series | pd.DataFrame,
+    label: pd.Series | pd.DataFrame,
+    date_col: str = "datetime",
+    quantile: float = 0.2,
+    dropna: bool = False,
+    is_alpha: bool = False,
+) -> tuple[pd.Series, pd.Series]:
+    """Share of the instruments picked on each side whose label has the hoped-for sign, date by date.
+
+    Parameters
+    ----------
+    pred, label, date_col, quantile, dropna
+        As for `calc_long_short_return`.
+    is_alpha
+        Compare labels with the mean of their date instead of with zero.
+
+    Returns
+    -------
+    long_precision, short_precision
+        Share of positive labels at the top and of negative ones at the bottom, indexed by date; NaN without labels.
+
+    Raises
+    ------
+    DataError
+        If there are at most ``int(1 / quantile)`` instruments.
+    """
+    panel = _ranked_panel(pred, label, date_col, dropna=False)
+    n_instruments = label.index.droplevel(date_col).nunique() if label.index.nlevels > 1 else int(panel.count().max())
+    if int(1 / quantile) >= n_instruments:
+        raise DataError(
+            f"There are {n_instruments} instruments; a side of {quantile:.0%} cannot be judged on them.",
+            f"Need more instruments: at least {int(1 / quantile) + 1}.",
+            "Use a larger quantile or more instruments.",
+        )
+    target = panel.label - panel.mean(panel.label)[panel.code] if is_alpha else panel.label
+    panel = Panel(panel.pred, target, panel.code, panel.dates)
+    panel = panel.pairs() if dropna else panel
+    size = _side_size(panel, quantile)
+    long = _share(panel, _picked(panel, -panel.pred, size), panel.label > 0)
+    short = _share(panel, _picked(panel, panel.pred, size), panel.label < 0)
+    return panel.series(long, "long_precision"), panel.series(short, "short_precision")
+
+
+def _correlations(
+    pred: pd.Series | pd.DataFrame, label: pd.Series | pd.DataFrame, date_col: str
+) -> tuple[pd.Series, pd.Series, pd.Series]:
+    panel = panel_of(pred, label, date_col).pairs()
+    ic = panel.series(correlation(panel, panel.pred, panel.label), IC)
+    ric = panel.series(correlation(panel, ranks(panel, panel.pred), ranks(panel, panel.label)), RANK_IC)
+    return ic, ric, pd.Series(panel.count(), index=panel.dates, name="n_obs")
+
+
+def _mean(values: pd.Series) -> float:
+    return float(values.mean())
+
+
+def _ratio(values: pd.Series) -> float:
+    deviation = float(values.std(ddof=1))
+    return float(values.mean()) / deviation if deviation > 0 else float("nan")
+
+
+def _quantile_of(panel: Panel, n_quantiles: int) -> Ints:
+    size = panel.count()
+    start = np.cumsum(size) - size
+    ordered = panel.pred[panel.order(panel.pred)]
+    group = np.ones(len(panel.pred), dtype=np.intp)
+    for k in range(1, n_quantiles):
+        # Nothing lies between two neighbours, so being above the interpolated edge is being above its lower neighbour.
+        below = np.minimum(start + k * np.maximum(size - 1, 0) // n_quantiles, max(len(ordered) - 1, 0))
+        if len(ordered):
+            group += panel.pred > ordered[below][panel.code]
+    return group
+
+
+def _ranked_panel(
+    pred: pd.Series | pd.DataFrame, label: pd.Series | pd.DataFrame, date_col: str, *, dropna: bool
+) -> Panel:
+    panel = panel_of(pred, label, date_col)
+    return panel.pairs() if dropna else panel
+
+
+def _side_size(panel: Panel, quantile: float) -> Ints:
+    return (panel.count() * quantile).astype(np.intp)
+
+
+def _picked(panel: Panel, key: Floats, size: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Mark the first ``size`` rows of each date in ascending order of the key."""
+    picked = np.zeros(len(key), dtype=bool)
+    picked[panel.order(key)] = panel.position() < size[panel.code]
+    return picked
+
+
+def _share(panel: Panel, picked: np.ndarray, hit: np.ndarray) -> Floats:
+    known = picked & ~np.isnan(panel.label)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share: Floats = panel.count(known & hit) / panel.count(known)
+    return share
