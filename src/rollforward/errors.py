@@ -25,6 +25,7 @@
     │   ├── RecorderInitializationError
     │   ├── StoreRefusedError                 a store that MLflow no longer opens
     │   └── LoadObjectError                   an artifact that is missing or cannot be read
+    │       └── MissingArtifactError(FileNotFoundError)
     └── TaskError(ValueError)                 a task definition that cannot be run
         └── TaskNotFoundError(LookupError)
 
@@ -176,6 +177,12 @@ class StoreRefusedError(TrackingError):
 
 class LoadObjectError(TrackingError):
     """An artifact is missing or cannot be read."""
+
+
+class MissingArtifactError(LoadObjectError, FileNotFoundError):
+    """A run does not have an artifact."""
+
+    __str__ = RollforwardError.__str__
 
 
 class TaskError(RollforwardError, ValueError):

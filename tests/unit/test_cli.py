@@ -19,7 +19,9 @@ def write(folder, text):
     return path
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["demo", "--help"], ["ui", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["demo", "--help"], ["ui", "--help"], ["--version"]]
+)
 def test_help_loads_nothing_heavy(arguments):
     program = (
         "import sys; from rollforward.cli.main import main\n"

@@ -92,7 +92,9 @@ def _say_where(recorder: Recorder, *, report: bool = False) -> None:
     else:
         print()
     print(f"Artifacts: {recorder.get_artifact_uri()}")
-    print(f"Runs:      {Path(sys.argv[0]).name} ui --uri '{settings.current().uri}'   (then open http://127.0.0.1:5000)")
+    print(
+        f"Runs:      {Path(sys.argv[0]).name} ui --uri '{settings.current().uri}'   (then open http://127.0.0.1:5000)"
+    )
 
 
 def _location(recorder: Recorder, name: str) -> str:

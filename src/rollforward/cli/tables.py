@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +33,7 @@ def plan_table(plan: pd.DataFrame, *, title: str, whole: bool) -> Table:
         Show all folds, not only the first and the last ones.
     """
     segments = [column.removesuffix("_start") for column in plan.columns if str(column).endswith("_start")]
-    table = Table("fold", *segments, title=title, title_justify="left")
+    table = Table("fold", *segments, title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shortened = not whole and len(plan) > _HEAD + _TAIL + 1
     shown = [*range(_HEAD), *range(len(plan) - _TAIL, len(plan))] if shortened else list(range(len(plan)))
     for position in shown:
@@ -45,7 +46,7 @@ def plan_table(plan: pd.DataFrame, *, title: str, whole: bool) -> Table:
 
 def ic_table(by_year: pd.DataFrame) -> Table:
     """Build the table of IC, ICIR, Rank IC and Rank ICIR by year, the last row being all dates."""
-    table = Table(title="Out-of-sample prediction", title_justify="left")
+    table = Table(title="Out-of-sample prediction", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ["year", *by_year.columns]:
         table.add_column(str(column), justify="right")
     last = len(by_year) - 1
@@ -60,7 +61,7 @@ def _number(column: object, value: float) -> str:
 
 
 def _range(start: object, end: object) -> str:
-    return f"{_day(start)} .. {_day(end)}"
+    return f"{_day(start)}..{_day(end)}"
 
 
 def _day(value: object) -> str:

@@ -54,7 +54,8 @@ def calc_ic(
     Examples
     --------
     >>> import pandas as pd
-    >>> rows = pd.MultiIndex.from_product([pd.to_datetime(["2024-01-02"]), list("ABC")], names=["datetime", "instrument"])
+    >>> day = pd.to_datetime(["2024-01-02"])
+    >>> rows = pd.MultiIndex.from_product([day, ["A", "B", "C"]], names=["datetime", "instrument"])
     >>> ic, ric = calc_ic(pd.Series([1.0, 2.0, 9.0], rows), pd.Series([0.1, 0.2, 0.3], rows))
     >>> round(float(ic.iloc[0]), 4), round(float(ric.iloc[0]), 4)
     (0.9177, 1.0)
@@ -74,8 +75,8 @@ def ic_summary(ic: pd.Series, ric: pd.Series) -> dict[str, float]:
     Returns
     -------
     dict
-        ``IC`` and ``Rank IC`` are means, ``ICIR`` and ``Rank ICIR`` mean / standard deviation (``ddof=1``), not annualised;
-        NaN where the deviation is zero or unknown.
+        ``IC`` and ``Rank IC`` are means, ``ICIR`` and ``Rank ICIR`` mean / standard deviation (``ddof=1``), not
+        annualised; NaN where the deviation is zero or unknown.
     """
     return {IC: _mean(ic), ICIR: _ratio(ic), RANK_IC: _mean(ric), RANK_ICIR: _ratio(ric)}
 
@@ -93,9 +94,9 @@ def ic_table_by_year(
     Returns
     -------
     pd.DataFrame
-        Index ``year``: the years as integers, ascending, then ``"all"``. Columns ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR``
-        as in `ic_summary`, ``n_dates`` (dates that have an IC) and ``n_obs`` (pairs on these dates). A year in which
-        no date has an IC is left out.
+        Index ``year``: the years as integers, ascending, then ``"all"``. Columns ``IC``, ``ICIR``, ``Rank IC`` and
+        ``Rank ICIR`` as in `ic_summary`, ``n_dates`` (dates that have an IC) and ``n_obs`` (pairs on these dates).
+        A year in which no date has an IC is left out.
     """
     ic, ric, n_obs = _correlations(pred, label, date_col)
     known = ic.notna()
@@ -142,9 +143,7 @@ def quantile_returns(
         raise DataError(f"n_quantiles is {n_quantiles}.", "an integer of at least 2.", "Ask for more groups.")
     panel = panel_of(pred, label, date_col).pairs()
     group = _quantile_of(panel, n_quantiles)
-    columns = {
-        k: panel.mean(np.where(group == k, panel.label, np.nan)) for k in range(1, n_quantiles + 1)
-    }
+    columns = {k: panel.mean(np.where(group == k, panel.label, np.nan)) for k in range(1, n_quantiles + 1)}
     return pd.DataFrame(columns, index=panel.dates).rename_axis(columns="quantile")
 
 
@@ -176,10 +175,12 @@ def calc_long_short_return(
     size = _side_size(panel, quantile)
     top = panel.mean(np.where(_picked(panel, -panel.pred, size), panel.label, np.nan))
     bottom = panel.mean(np.where(_picked(panel, panel.pred, size), panel.label, np.nan))
-    return panel.series((top - bottom) / 2, "long_short_return"), panel.series(panel.mean(panel.label), "average_return")
+    return panel.series((top - bottom) / 2, "long_short_return"), panel.series(
+        panel.mean(panel.label), "average_return"
+    )
 
 
-def calc_long_short_prec(
+def calc_long_short_prec(  # Qlib's signature
     pred: pd.Series | pd.DataFrame,
     label: pd.Series | pd.DataFrame,
     date_col: str = "datetime",
@@ -207,7 +208,8 @@ def calc_long_short_prec(
         If there are at most ``int(1 / quantile)`` instruments.
     """
     panel = _ranked_panel(pred, label, date_col, dropna=False)
-    n_instruments = label.index.droplevel(date_col).nunique() if label.index.nlevels > 1 else int(panel.count().max())
+    others = [level for level, name in enumerate(label.index.names) if name != date_col]
+    n_instruments = label.index.get_level_values(others[0]).nunique() if others else 1
     if int(1 / quantile) >= n_instruments:
         raise DataError(
             f"There are {n_instruments} instruments; a side of {quantile:.0%} cannot be judged on them.",

@@ -59,7 +59,7 @@ class Panel:
 
     def total(self, values: Floats) -> Floats:
         """Sum values per date."""
-        return np.bincount(self.code, weights=values, minlength=self.n_dates)
+        return np.asarray(np.bincount(self.code, weights=values, minlength=self.n_dates), dtype=float)
 
     def mean(self, values: Floats) -> Floats:
         """Average values per date, skipping NaN; NaN for a date without any."""
@@ -133,7 +133,7 @@ def correlation(panel: Panel, x: Floats, y: Floats) -> Floats:
         r = panel.total(x_dev * y_dev) / scale
     # Rounding gives a constant column a tiny variance: what is constant is decided on the values themselves.
     r[(panel.count() < 2) | _constant(panel, x) | _constant(panel, y)] = np.nan  # noqa: PLR2004  # two rows make a line
-    return np.clip(r, -1.0, 1.0)
+    return np.asarray(np.clip(r, -1.0, 1.0), dtype=float)
 
 
 def ranks(panel: Panel, values: Floats) -> Floats:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rollforward.data.identity import content_hash, data_fingerprint
-from rollforward.data.segments import segments_of
+from rollforward.data.segments import check_segments, segments_of
 from rollforward.errors import TaskError
 from rollforward.instantiate import flatten_dict, init_instance_by_config, resolve_placeholders
 from rollforward.model.ens.ensemble import RollingEnsemble
@@ -103,6 +103,8 @@ class RollingJob:
     @cached_property
     def tasks(self) -> list[dict[str, Any]]:
         """The folds' tasks, in time order."""
+        # Truncation would hide an overlap of the template; it is a mistake all the same.
+        check_segments(segments_of(self.task))
         generator = RollingGen(step=self.step, rtype=self.rtype, trunc_days=self._purge(), calendar=self.calendar)
         return generator.generate(dict(self.task))
 
@@ -150,7 +152,7 @@ class RollingJob:
         ):
             parent = R.get_recorder()
             self._describe(job_hash)
-            recorders = trainer.train(tasks)
+            recorders = trainer(tasks)
             merged = self._merge(recorders)
             parent.save_objects(**{_ARTIFACTS[key]: frame for key, frame in merged.items()})
             SigAnaRecord(parent).generate()
@@ -168,23 +170,30 @@ class RollingJob:
             resumed=earlier is not None,
         )
 
+    @cached_property
+    def _dataset_lookahead(self) -> int | None:
+        """Sessions that the label looks ahead; ``None`` if the handler does not know.
+
+        Building the template's dataset once also shows a wrong column or an empty range before any run exists.
+        """
+        dataset = init_instance_by_config(resolve_placeholders(dict(self.task))["dataset"], where="dataset")
+        lookahead = getattr(getattr(dataset, "handler", None), "label_lookahead", None)
+        return None if lookahead is None else int(lookahead)
+
     def _purge(self) -> int | None:
+        if self.trunc_days is None or isinstance(self.trunc_days, int):
+            return self.trunc_days
         if self.trunc_days != "auto":
-            if self.trunc_days is None or isinstance(self.trunc_days, int):
-                return self.trunc_days
             raise TaskError(
                 f"trunc_days is {self.trunc_days!r}.", "a number of sessions, None, or 'auto'.", "Correct trunc_days."
             )
-        # Building the template's dataset once also shows a wrong column or an empty range before any run exists.
-        dataset = init_instance_by_config(resolve_placeholders(dict(self.task))["dataset"])
-        lookahead = getattr(getattr(dataset, "handler", None), "label_lookahead", None)
-        if lookahead is None:
+        if self._dataset_lookahead is None:
             raise TaskError(
-                f"trunc_days is 'auto', and {type(dataset).__name__} does not know how far its label looks ahead.",
+                "trunc_days is 'auto', and the task's handler does not know how far its label looks ahead.",
                 "a handler with an attribute label_lookahead (sessions).",
                 "Give trunc_days as a number: the sessions that the label looks ahead, plus one.",
             )
-        return int(lookahead) + 1
+        return self._dataset_lookahead + 1
 
     def _hash(self) -> str:
         return content_hash(
@@ -214,18 +223,29 @@ class RollingJob:
         merged: dict[str, pd.DataFrame] = collector()
         return merged
 
-    def _report(
-        self, merged: dict[str, pd.DataFrame], recorders: list[Recorder], reused: list[str]
-    ) -> SignalReport:
+    def _report(self, merged: dict[str, pd.DataFrame], recorders: list[Recorder], reused: list[str]) -> SignalReport:
         folds = self.plan()
         folds["recorder_id"] = [recorder.id for recorder in recorders]
         folds["status"] = ["reused" if recorder.id in reused else "trained" for recorder in recorders]
-        return signal_report(merged["pred"], merged["label"], folds=folds, title=self.name, subtitle=self.experiment_name)
+        folds["seconds"] = [_seconds(recorder) for recorder in recorders]
+        lookahead = self._dataset_lookahead
+        return signal_report(
+            merged["pred"],
+            merged["label"],
+            folds=folds,
+            title=self.name,
+            subtitle=self.experiment_name,
+            horizon=None if lookahead is None else lookahead - 1,
+        )
 
 
 def _store_report(parent: Recorder, report: SignalReport) -> None:
-    by_year = report.tables["ic_by_year"]
     plots = {f"plots/{name}.png": png for name, png in report.figures.items()}
-    parent.save_objects(
-        **{"report.html": report.html, "folds.csv": report.tables["folds"], "ic_by_year.csv": by_year}, **plots
-    )
+    tables = {f"{name}.csv": report.tables[name] for name in ("ic_by_year", "folds")}
+    parent.save_objects(**{"report.html": report.html}, **tables, **plots)
+
+
+def _seconds(recorder: Recorder) -> float | None:
+    if recorder.started_at is None or recorder.ended_at is None:
+        return None
+    return (recorder.ended_at - recorder.started_at).total_seconds()

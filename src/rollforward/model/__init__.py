@@ -1,0 +1,1 @@
+"""Models, and ways to merge what several of them predict."""

@@ -1,0 +1,1 @@
+"""Merging the results of several models."""

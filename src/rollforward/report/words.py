@@ -1,0 +1,119 @@
+"""What a report says in words: numbers as text, descriptions of the plots, and what to know before reading."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from rollforward.report.measures import times_covered
+
+if TYPE_CHECKING:
+    from rollforward.report.measures import Measures
+
+MISSING = "\N{EN DASH}"
+UNFINISHED = frozenset({"failed", "killed", "running", "scheduled"})
+_MIDNIGHT = " 00:00:00"
+_NAMES_SHOWN = 12
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Write a number with a real minus sign; what is missing is a dash."""
+    if value is None or pd.isna(value):
+        return MISSING
+    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def day(value: pd.Timestamp | None) -> str:
+    """Write a time, without the clock if it is midnight; what is missing is an open end."""
+    return "open" if value is None or pd.isna(value) else str(value).removesuffix(_MIDNIGHT)
+
+
+def label_value(value: float, *, percent: bool) -> str:
+    """Write a mean label, as a percentage if labels are returns."""
+    return f"{number(value * 100, 3)} %" if percent else number(value)
+
+
+def describe_cumulative(measures: Measures) -> str:
+    """Describe the plot of the running sums."""
+    ends = [
+        f"{name} ends at {number(float(daily.sum()), 1)}, a mean of {number(measures.summary[name])} per date"
+        for name, daily in (("IC", measures.ic), ("Rank IC", measures.ric))
+    ]
+    low = pd.Timestamp(str(measures.ic.cumsum().idxmin()))
+    return (
+        f"Line chart of the running sums of IC and Rank IC from {day(measures.ic.index[0])} to "
+        f"{day(measures.ic.index[-1])}. {ends[0]}; {ends[1]}. The sum of the ICs is lowest on {day(low)}."
+    )
+
+
+def describe_quantiles(measures: Measures, *, percent: bool) -> str:
+    """Describe the plot of the quantiles."""
+    means, spread = measures.quantile_means, measures.spread
+    groups = ", ".join(f"Q{name} {label_value(float(mean), percent=percent)}" for name, mean in means.items())
+    text = f"Bar charts. Mean label by quantile of the score, lowest scores first: {groups}."
+    if spread.empty:
+        return text
+    ordered = spread.sort_values()
+    low, high = (f"{label_value(float(ordered.iloc[end]), percent=percent)} in {ordered.index[end]}" for end in (0, -1))
+    above = f"in {int((spread > 0).sum())} of {len(spread)} years"
+    return f"{text} The top quantile is above the bottom one {above}; the difference runs from {low} to {high}."
+
+
+def describe_windows(windows: pd.DataFrame) -> str:
+    """Describe the timeline of the folds."""
+    text = f"Timeline of {len(windows)} folds. "
+    if "train_start" in windows and windows["train_start"].notna().any():
+        text += f"Training begins {day(windows['train_start'].min())}. "
+    return text + f"Test windows run from {day(windows['test_start'].min())} to {day(windows['test_end'].max())}."
+
+
+def findings(measures: Measures, folds: pd.DataFrame | None, windows: pd.DataFrame | None) -> list[str]:
+    """Say what a reader has to know about the data before the results.
+
+    Parameters
+    ----------
+    measures
+        Of the signal.
+    folds, windows
+        The folds, and their segments without open ends.
+    """
+    found = []
+    if measures.n_undefined:
+        found.append(
+            f"Labelled dates without an IC: {measures.n_undefined:,} (fewer than two instruments, or no variation in "
+            f"score or label). They are left out; {len(measures.ic):,} remain."
+        )
+    if measures.n_infinite:
+        found.append(f"Infinite scores and labels: {measures.n_infinite:,}. They count as missing.")
+    if folds is not None and windows is not None:
+        found += _about_folds(measures, folds, windows)
+    return found
+
+
+def _about_folds(measures: Measures, folds: pd.DataFrame, windows: pd.DataFrame) -> list[str]:
+    covered = times_covered(measures.dates, windows)
+    found = [
+        f"Predicted dates {where}: {len(dates):,}, the first on {day(dates[0])}."
+        for where, dates in (
+            ("outside every test window", measures.dates[covered == 0]),
+            ("in the test windows of several folds", measures.dates[covered > 1]),
+        )
+        if len(dates)
+    ]
+    begin = measures.dates.searchsorted(windows["test_start"].to_numpy(), side="left")
+    end = measures.dates.searchsorted(windows["test_end"].to_numpy(), side="right")
+    status = folds["status"].astype(str) if "status" in folds else pd.Series("", index=folds.index)
+    for what, chosen in (
+        ("without a prediction in their test window", begin == end),
+        ("that did not finish", status.str.lower().isin(UNFINISHED)),
+    ):
+        names = [str(name) for name in folds["name"][chosen]]
+        if names:
+            found.append(f"Folds {what}: {_some(names)}.")
+    return found
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMES_SHOWN])
+    return shown if len(names) <= _NAMES_SHOWN else f"{shown} and {len(names) - _NAMES_SHOWN} more"

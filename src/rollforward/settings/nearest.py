@@ -1,0 +1,25 @@
+"""The one sentence that corrects a misspelt name."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str:
+    """Suggest the known name nearest to a misspelt one.
+
+    Parameters
+    ----------
+    name
+        What was given.
+    known
+        The names that exist.
+    otherwise
+        The sentence when nothing known resembles it.
+    """
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    return f"Did you mean {near[0]!r}?" if near else otherwise

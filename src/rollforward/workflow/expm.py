@@ -1,0 +1,360 @@
+"""All experiments of one store: how an experiment is found, created and made active."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rollforward.errors import ExpAlreadyExistError, ExperimentNotFoundError, RecorderNotFoundError
+from rollforward.settings.masking import mask_credentials
+from rollforward.settings.nearest import did_you_mean
+from rollforward.settings.normalize import absolute_sqlite
+from rollforward.settings.state import change, current, override
+from rollforward.workflow.active import FINISHED, SCHEDULED, Scope, sigterm_as_exception, status_of
+from rollforward.workflow.recorder import checked_status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pandas as pd
+
+    from rollforward.workflow.active import ActiveRun
+    from rollforward.workflow.exp import Experiment
+    from rollforward.workflow.recorder import Recorder
+
+logger = logging.getLogger(__name__)
+
+
+class ExpManager(ABC):
+    """The experiments of one store, and the active runs.
+
+    Parameters
+    ----------
+    uri
+        The store; ``None`` follows the settings.
+    default_exp_name
+        Experiment that is used where none is named; ``None`` follows the settings.
+    """
+
+    def __init__(self, uri: str | None = None, default_exp_name: str | None = None) -> None:
+        self._uri = None if uri is None else self.checked_uri(uri)
+        self._default_exp_name = default_exp_name
+        self._scope = Scope()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(uri={mask_credentials(self.default_uri)!r})"
+
+    def checked_uri(self, uri: str) -> str:
+        """Return a store's address as it is kept: relative SQLite paths become absolute now.
+
+        Raises
+        ------
+        StoreRefusedError
+            If the backend does not open this kind of store.
+        """
+        return absolute_sqlite(str(uri), Path.cwd())
+
+    @property
+    def default_exp_name(self) -> str:
+        """Experiment that is used where none is named."""
+        return self._default_exp_name or current().experiment
+
+    @property
+    def default_uri(self) -> str:
+        """The store that is used where none is given."""
+        return self._uri or self.checked_uri(current().uri)
+
+    @property
+    def uri(self) -> str:
+        """The store of the active experiment if one was given to start it, else the default one."""
+        run = self._scope.current()
+        if run is not None and run.uri_given:
+            return str(run.experiment.uri)
+        return self.default_uri
+
+    def set_uri(self, uri: str) -> None:
+        """Change the default store; an active experiment stays where it is."""
+        checked = self.checked_uri(uri)
+        if self._uri is None:
+            change(uri=checked)
+        else:
+            self._uri = checked
+
+    @contextmanager
+    def uri_context(self, uri: str) -> Iterator[None]:
+        """Change the default store for the length of a ``with`` block."""
+        checked = self.checked_uri(uri)
+        if self._uri is None:
+            with override(uri=checked):
+                yield
+            return
+        before, self._uri = self._uri, checked
+        try:
+            yield
+        finally:
+            self._uri = before
+
+    @property
+    def active_experiment(self) -> Experiment | None:
+        """The experiment of the innermost active run."""
+        run = self._scope.current()
+        return None if run is None else run.experiment
+
+    @property
+    def active_recorder(self) -> Recorder | None:
+        """The innermost active run."""
+        run = self._scope.current()
+        return None if run is None else run.recorder
+
+    def is_busy(self) -> bool:
+        """Whether a run is active in any thread or task of this process."""
+        return self._scope.is_busy()
+
+    def start_exp(
+        self,
+        *,
+        experiment_id: str | None = None,
+        experiment_name: str | None = None,
+        recorder_id: str | None = None,
+        recorder_name: str | None = None,
+        uri: str | None = None,
+        resume: bool = False,
+    ) -> Experiment:
+        """Start a run and make it and its experiment active until `end_exp`.
+
+        Parameters
+        ----------
+        experiment_id, experiment_name
+            The experiment; a name that does not exist is created. Neither: the default one.
+        recorder_id, recorder_name, resume
+            As in `Experiment.start`.
+        uri
+            The store; ``None`` is the default one.
+
+        Raises
+        ------
+        TrackingError
+            If it cannot be started. What was active before is active still, and no run is left behind.
+        """
+        run = self._begin(
+            experiment_id=experiment_id,
+            experiment_name=experiment_name,
+            recorder_id=recorder_id,
+            recorder_name=recorder_name,
+            uri=uri,
+            resume=resume,
+        )
+        experiment: Experiment = run.experiment
+        return experiment
+
+    def end_exp(self, recorder_status: str = SCHEDULED, *, error: BaseException | None = None) -> None:
+        """End the innermost active run; nothing if there is none."""
+        self._scope.end(self._scope.current(), checked_status(recorder_status), error)
+
+    @contextmanager
+    def running(self, **kwargs: Any) -> Iterator[Experiment]:
+        """Start a run for the length of a ``with`` block.
+
+        The run is FINISHED after a normal end and after ``sys.exit(0)``, else FAILED, with the traceback kept. While
+        the block runs in the main thread, SIGTERM leaves it as an exception, unless the program handles the signal.
+
+        Parameters
+        ----------
+        **kwargs
+            As in `start_exp`.
+        """
+        with sigterm_as_exception():
+            run = self._begin(**kwargs)
+            try:
+                yield run.experiment
+            except BaseException as error:
+                self._end_failed(run, error)
+                raise
+            else:
+                self._scope.end(run, FINISHED)
+
+    def running_recorder(self) -> Recorder:
+        """Return the active recorder; if there is none, start one in the default experiment.
+
+        That run belongs to the process: threads without a run of their own share it, and it is FINISHED when the
+        interpreter exits.
+        """
+        recorder: Recorder = self._scope.default(self._open_default).recorder
+        return recorder
+
+    def get_exp(
+        self,
+        *,
+        experiment_id: str | None = None,
+        experiment_name: str | None = None,
+        create: bool = True,
+        start: bool = False,
+    ) -> Experiment:
+        """Find an experiment.
+
+        Parameters
+        ----------
+        experiment_id
+            Wins over a name, and is never created.
+        experiment_name
+            Neither: the active experiment, else the default one.
+        create
+            Whether a name that does not exist is created.
+        start
+            Whether a recorder is started in the experiment, if none is active.
+
+        Raises
+        ------
+        ExperimentNotFoundError
+            If there is no such experiment and none may be created; the message names the nearest one.
+        """
+        active = self.active_experiment
+        if experiment_id is None and experiment_name is None and active is not None:
+            return active
+        experiment = self._find_or_create(experiment_id, experiment_name, create=create)
+        if start and active is None:
+            experiment.start()
+        return experiment
+
+    def create_exp(self, experiment_name: str) -> Experiment:
+        """Create an experiment.
+
+        Raises
+        ------
+        ExpAlreadyExistError
+            If the name is taken, perhaps by an experiment in the trash.
+        """
+        return self._create(self._checked_name(experiment_name), self.uri)
+
+    @abstractmethod
+    def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: Any) -> pd.DataFrame:
+        """Search runs.
+
+        Parameters
+        ----------
+        experiment_ids
+            Ids; ``None`` searches all experiments that are not deleted.
+        **kwargs
+            ``filter_string`` (MLflow's grammar), ``run_view_type`` (1 active, 2 deleted, 3 both), ``max_results``
+            (``None`` is all) and ``order_by`` (a list; default newest first).
+
+        Returns
+        -------
+        pd.DataFrame
+            One row per run: ``run_id, experiment_id, run_name, status`` (MLflow's), ``start_time, end_time`` (UTC),
+            ``artifact_uri``, and one column for each ``metrics.*``, ``params.*`` and ``tags.*`` that occurs.
+        """
+
+    @abstractmethod
+    def delete_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> None:
+        """Delete an experiment and its runs (MLflow keeps them in its trash); the name is free again.
+
+        Raises
+        ------
+        ExperimentNotFoundError
+            If there is no such experiment.
+        TrackingError
+            If neither an id nor a name is given.
+        """
+
+    def list_experiments(self) -> dict[str, Experiment]:
+        """List the experiments that are not deleted, by name."""
+        return dict(self._list(self.uri))
+
+    @abstractmethod
+    def _list(self, uri: str) -> Mapping[str, Experiment]:
+        """Read the experiments of a store that are not deleted."""
+
+    @abstractmethod
+    def _find(self, uri: str, *, experiment_id: str | None = None, name: str | None = None) -> Experiment | None:
+        """Read an experiment by id or by name; ``None`` if there is none or it is deleted."""
+
+    @abstractmethod
+    def _find_recorder(self, uri: str, recorder_id: str) -> Recorder | None:
+        """Read a run by id; ``None`` if there is none or it is deleted."""
+
+    @abstractmethod
+    def _create(self, experiment_name: str, uri: str) -> Experiment:
+        """Create an experiment in a store."""
+
+    def get_recorder(self, recorder_id: str) -> Recorder:
+        """Find a recorder of any experiment by its id.
+
+        Raises
+        ------
+        RecorderNotFoundError
+            If there is none, or if it is deleted.
+        """
+        found = self._scope.find(recorder_id) or self._find_recorder(self.uri, recorder_id)
+        if found is None:
+            raise RecorderNotFoundError(
+                f"There is no recorder with id {recorder_id!r} in {mask_credentials(self.uri)}.",
+                "the id of a run that is not deleted.",
+            )
+        return found
+
+    def _find_or_create(
+        self, experiment_id: str | None, name: str | None, *, create: bool, uri: str | None = None
+    ) -> Experiment:
+        store = uri or self.uri
+        if experiment_id is not None:
+            found = self._find(store, experiment_id=experiment_id)
+            if found is None:
+                raise ExperimentNotFoundError(
+                    f"There is no experiment with id {experiment_id!r} in {mask_credentials(store)}.",
+                    "the id of an experiment that is not deleted.",
+                )
+            return found
+        wanted = self._checked_name(self.default_exp_name if name is None else name)
+        found = self._find(store, name=wanted)
+        if found is not None:
+            return found
+        if not create:
+            raise self._not_found(wanted, store)
+        try:
+            return self._create(wanted, store)
+        except ExpAlreadyExistError:
+            # Another process was faster; only an experiment in the trash leaves nothing to find.
+            found = self._find(store, name=wanted)
+            if found is None:
+                raise
+            return found
+
+    def _checked_name(self, name: str) -> str:
+        if isinstance(name, str) and name.strip():
+            return name
+        raise ExperimentNotFoundError(f"{name!r} is no name of an experiment.", "a text that is not blank.")
+
+    def _not_found(self, name: str, uri: str) -> ExperimentNotFoundError:
+        remedy = did_you_mean(name, self._list(uri), otherwise="List them with R.list_experiments().")
+        return ExperimentNotFoundError(
+            f"There is no experiment named {name!r} in {mask_credentials(uri)}.", remedy=remedy
+        )
+
+    def _begin(
+        self,
+        *,
+        experiment_id: str | None = None,
+        experiment_name: str | None = None,
+        uri: str | None = None,
+        **which: Any,
+    ) -> ActiveRun:
+        checked = None if uri is None else self.checked_uri(uri)
+        experiment = self._find_or_create(experiment_id, experiment_name, create=True, uri=checked)
+        return experiment.begin(**which, uri_given=checked is not None)
+
+    def _open_default(self) -> tuple[Experiment, Recorder]:
+        experiment = self._find_or_create(None, None, create=True)
+        recorder = experiment.create_recorder()
+        recorder.start_run()
+        return experiment, recorder
+
+    def _end_failed(self, run: ActiveRun, error: BaseException) -> None:
+        try:
+            self._scope.end(run, status_of(error), error)
+        except Exception:
+            # What ended the block matters more than that its run could not be ended.
+            logger.exception("The run could not be ended: %r", run.recorder)

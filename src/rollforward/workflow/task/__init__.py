@@ -1,0 +1,1 @@
+"""Tasks: generating them, collecting what they left."""

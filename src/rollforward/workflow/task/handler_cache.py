@@ -1,0 +1,63 @@
+"""Building a task's data handler once and sharing it as a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rollforward.data.identity import content_hash, data_fingerprint
+from rollforward.instantiate import deepcopy_basic_type, init_instance_by_config
+
+logger = logging.getLogger(__name__)
+
+_N_DIGITS = 16
+
+
+def replace_task_handler_with_cache(task: Mapping[str, Any], cache_dir: str | Path = ".") -> dict[str, Any]:
+    """Make the same task with its handler read from a file, which is built if it is not there.
+
+    Parameters
+    ----------
+    task
+        Stays as it is. A handler that is no configuration is left alone.
+    cache_dir
+        Where the files are. Their names hold a hash of the handler's configuration and of the content of the data files
+        that it names, so that a file is never used for other data; old files are not deleted.
+
+    Raises
+    ------
+    TaskError
+        If the configuration holds an object whose content cannot be hashed.
+    """
+    copied: dict[str, Any] = deepcopy_basic_type(task)
+    dataset = copied.get("dataset")
+    kwargs = dataset.get("kwargs", {}) if isinstance(dataset, Mapping) else {}
+    handler = kwargs.get("handler")
+    if isinstance(handler, Mapping):
+        path = _path(handler, Path(cache_dir).resolve())
+        if not path.exists():
+            _build(handler, path)
+        kwargs["handler"] = f"file://{path}"
+    return copied
+
+
+def _path(handler: Mapping[str, Any], folder: Path) -> Path:
+    named = handler.get("class", handler.get("func"))
+    name = str(getattr(named, "__name__", named)).rpartition(".")[2]
+    key = content_hash([dict(handler), data_fingerprint(handler)])
+    return folder / f"{name}.{key[:_N_DIGITS]}.pkl"
+
+
+def _build(handler: Mapping[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        init_instance_by_config(handler).to_pickle(draft, dump_all=True)
+        os.replace(draft, path)  # noqa: PTH105  the atomic step: a reader sees the whole file or none
+    finally:
+        draft.unlink(missing_ok=True)
+    logger.info("The handler was built and stored in %s.", path)

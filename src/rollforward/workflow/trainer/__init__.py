@@ -1,0 +1,40 @@
+"""Training: one task, and batches of tasks."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rollforward.workflow.trainer.base import STATUS_BEGIN, STATUS_END, STATUS_KEY, Trainer
+    from rollforward.workflow.trainer.local import TrainerR
+    from rollforward.workflow.trainer.train import begin_task_train, end_task_train, task_train
+
+__all__ = [
+    "STATUS_BEGIN",
+    "STATUS_END",
+    "STATUS_KEY",
+    "Trainer",
+    "TrainerR",
+    "begin_task_train",
+    "end_task_train",
+    "task_train",
+]
+
+_HOMES = {
+    "STATUS_BEGIN": "base",
+    "STATUS_END": "base",
+    "STATUS_KEY": "base",
+    "Trainer": "base",
+    "TrainerR": "local",
+    "begin_task_train": "train",
+    "end_task_train": "train",
+    "task_train": "train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load the module behind a public name when the name is first used."""
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

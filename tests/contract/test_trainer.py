@@ -1,0 +1,336 @@
+"""Training as the contract has it: runs, artifacts, tags, statuses and order, in a real tracking store."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import importlib
+import logging
+import sys
+import textwrap
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rollforward.errors import DataSourceError, ExperimentNotFoundError, InstantiationError, LeakageError
+from rollforward.workflow import R
+from rollforward.workflow.trainer import TrainerR, begin_task_train, end_task_train, task_train
+
+TOYS = """
+    import numpy as np
+    import pandas as pd
+
+    from rollforward.data.handler import DataHandlerLP
+    from rollforward.model.base import Model, Reweighter
+    from rollforward.workflow.record_temp import RecordTemp
+
+    def prices(instruments, start_time, end_time):
+        dates = pd.bdate_range("2020-01-01", "2020-12-31")
+        rows = pd.MultiIndex.from_product([dates, list("ABCDEF")], names=["datetime", "instrument"])
+        rng = np.random.default_rng(0)
+        x, noise = rng.normal(size=(2, len(rows)))
+        columns = pd.MultiIndex.from_tuples([("feature", "x"), ("label", "LABEL0")])
+        return pd.DataFrame(np.column_stack([x, x + noise]), rows, columns)
+
+    class Toy(Model):
+        log = []
+
+        def __init__(self, scale=1.0, fail_at=None):
+            self.scale, self.fail_at, self._fitted = scale, fail_at, False
+
+        def fit(self, dataset, reweighter=None):
+            Toy.log.append(("fit", reweighter))
+            start = dataset.prepare("train", col_set="feature", data_key="learn").index[0][0]
+            if self.fail_at is not None and start >= pd.Timestamp(self.fail_at):
+                raise ArithmeticError(f"diverged at {start.date()}")
+            self._fitted = True
+
+        def predict(self, dataset, segment="test"):
+            x = dataset.prepare(segment, col_set="feature", data_key="infer")
+            return pd.Series(x.iloc[:, 0].to_numpy() * self.scale, index=x.index)
+
+    class Plain(Toy):
+        def fit(self, dataset):
+            super().fit(dataset)
+
+    class Weights(Reweighter):
+        def reweight(self, data):
+            return None
+
+    class Noted(RecordTemp):
+        def __init__(self, model, dataset, recorder, note=""):
+            super().__init__(recorder)
+            self.model, self.note = model, note
+
+        def generate(self):
+            Toy.log.append(("record", self.note, type(self.model).__name__))
+"""
+
+
+@pytest.fixture
+def toys(tmp_path, monkeypatch):
+    """A user's own module, importable by name, also in another process."""
+    folder = tmp_path / "code"
+    folder.mkdir()
+    (folder / "toys_of_this_test.py").write_text(textwrap.dedent(TOYS))
+    monkeypatch.syspath_prepend(str(folder))
+    yield importlib.import_module("toys_of_this_test")
+    del sys.modules["toys_of_this_test"]
+
+
+@pytest.fixture
+def task(toys):
+    loader = {"class": "CallableLoader", "module_path": "rollforward.data.loader", "kwargs": {"function": toys.prices}}
+    return {
+        "model": {"class": "Toy", "module_path": "toys_of_this_test", "kwargs": {"scale": 2.0}},
+        "dataset": {
+            "class": "DatasetH",
+            "module_path": "rollforward.data.dataset",
+            "kwargs": {
+                "handler": {
+                    "class": "DataHandlerLP",
+                    "module_path": "rollforward.data.handler",
+                    "kwargs": {"data_loader": loader},
+                },
+                "segments": {
+                    "train": (dt.date(2020, 1, 1), dt.date(2020, 6, 30)),
+                    "test": ["2020-09-01", "2020-09-30"],
+                },
+            },
+        },
+        "record": ["SignalRecord", {"class": "SigAnaRecord"}],
+    }
+
+
+def started(task, start):
+    task = copy.deepcopy(task)
+    task["dataset"]["kwargs"]["segments"]["train"] = (start, "2020-06-30")
+    return task
+
+
+def runs_of(experiment_name):
+    try:
+        return R.list_recorders(experiment_name=experiment_name, rtype="list")
+    except ExperimentNotFoundError:
+        return []
+
+
+@pytest.fixture(autouse=True)
+def _store(recording):
+    return recording
+
+
+def test_a_finished_run_holds_what_the_contract_names(task):
+    before = copy.deepcopy(task)
+    recorder = task_train(task, "exp", recorder_name="first")
+    assert task == before
+    assert (recorder.name, recorder.status) == ("first", "FINISHED")
+    stored = R.get_recorder(recorder_id=recorder.id)
+    assert stored.status == "FINISHED"
+    assert set(stored.list_artifacts()) >= {"task", "params.pkl", "dataset", "pred.pkl", "label.pkl", "sig_analysis"}
+    assert stored.list_artifacts("sig_analysis") == ["sig_analysis/ic.pkl", "sig_analysis/ric.pkl"]
+    assert set(stored.list_metrics()) == {"IC", "ICIR", "Rank IC", "Rank ICIR"}
+    params = stored.list_params()
+    assert params["model.kwargs.scale"] == "2.0"
+    assert params["dataset.kwargs.segments.train"] == "('2020-01-01', '2020-06-30')"
+    tags = stored.list_tags()
+    assert {"hostname", "task_hash", "data_hash"} <= set(tags)
+    assert (tags["model"], tags["train_start"], tags["test_end"]) == ("Toy", "2020-01-01", "2020-09-30")
+
+
+def test_artifacts_come_back_with_their_types(task, toys):
+    recorder = task_train(task, "exp")
+    assert recorder.load_object("task") == task
+    assert recorder.load_object("task")["dataset"]["kwargs"]["segments"]["train"][0] == dt.date(2020, 1, 1)
+    model = recorder.load_object("params.pkl")
+    assert isinstance(model, toys.Toy)
+    assert model._fitted
+    dataset = recorder.load_object("dataset")
+    assert list(dataset.segments) == ["train", "test"]
+    assert len(recorder.load_object("dataset").__dict__.get("handler").__dict__.get("_data", [])) == 0
+    pred, label = recorder.load_object("pred.pkl"), recorder.load_object("label.pkl")
+    assert list(pred.columns) == ["score"]
+    assert pred.index.equals(label.index)
+    assert pred.index.get_level_values(0).min() == pd.Timestamp("2020-09-01")
+    assert pred.index.get_level_values(0).max() == pd.Timestamp("2020-09-30")
+
+
+def test_the_logged_ic_is_that_of_the_stored_prediction(task):
+    recorder = task_train(task, "exp")
+    pair = pd.concat([recorder.load_object("pred.pkl"), recorder.load_object("label.pkl")], axis=1)
+    daily = [part.iloc[:, 0].corr(part.iloc[:, 1]) for _, part in pair.groupby(level="datetime")]
+    assert recorder.list_metrics()["IC"] == pytest.approx(np.mean(daily))
+    assert recorder.list_metrics()["ICIR"] == pytest.approx(np.mean(daily) / np.std(daily, ddof=1))
+
+
+def test_a_run_without_a_name_is_named_after_model_and_test_segment(task):
+    assert task_train(task, "exp").name == "Toy 2020-09-01..2020-09-30"
+
+
+@pytest.mark.parametrize(
+    ("edit", "error"),
+    [
+        (lambda task: task["model"].update({"class": "Missing"}), InstantiationError),
+        (lambda task: task["dataset"]["kwargs"]["segments"].update(train=("2020-01-01", "2020-09-01")), LeakageError),
+        (lambda task: task["dataset"]["kwargs"].update(handler="file://nowhere.pkl"), InstantiationError),
+        (lambda task: task["dataset"]["kwargs"].update(source="nowhere.parquet"), DataSourceError),
+    ],
+)
+def test_a_task_that_cannot_start_leaves_no_run(task, edit, error):
+    edit(task)
+    for train in (task_train, begin_task_train, lambda one, name: TrainerR(name, reuse=True).train([one])):
+        with pytest.raises(error):
+            train(task, "exp")
+    assert runs_of("exp") == []
+
+
+def test_a_model_that_raises_leaves_a_failed_run_with_its_traceback(task):
+    task["model"]["kwargs"]["fail_at"] = "2020-01-01"
+    with pytest.raises(ArithmeticError, match="diverged"):
+        task_train(task, "exp")
+    (recorder,) = runs_of("exp")
+    assert recorder.status == "FAILED"
+    assert "task" in recorder.list_artifacts()
+    assert "params.pkl" not in recorder.list_artifacts()
+    kept = [name for name in recorder.list_artifacts() if "traceback" in name]
+    assert "diverged at 2020-01-01" in recorder.load_object(kept[0])
+
+
+def test_records_run_in_their_order_with_placeholders_and_offers(task, toys):
+    given = {"class": "Noted", "module_path": "toys_of_this_test"}
+    task["record"] = [
+        {**given, "kwargs": {"note": "first", "model": "<MODEL>", "dataset": "<DATASET>"}},
+        {**given, "kwargs": {"note": "<dataset.kwargs.segments.test.0>"}},
+    ]
+    toys.Toy.log.clear()
+    task_train(task, "exp")
+    assert toys.Toy.log == [("fit", None), ("record", "first", "Toy"), ("record", "2020-09-01", "Toy")]
+    assert task["record"][0]["kwargs"]["model"] == "<MODEL>"
+
+
+def test_a_reweighter_reaches_fit_or_is_dropped_with_a_warning(task, toys, caplog):
+    task["reweighter"] = {"class": "Weights", "module_path": "toys_of_this_test"}
+    toys.Toy.log.clear()
+    task_train(task, "exp")
+    assert isinstance(toys.Toy.log[0][1], toys.Weights)
+    task["model"]["class"] = "Plain"
+    with caplog.at_level(logging.WARNING):
+        task_train(task, "exp")
+    assert toys.Toy.log[-1] == ("fit", None)
+    assert "reweighter" in caplog.text
+
+
+def test_live_objects_may_stand_in_a_task(task, toys):
+    model = toys.Toy(scale=3.0)
+    recorder = task_train({**task, "model": model}, "exp")
+    assert recorder.load_object("params.pkl").scale == 3.0
+    assert model._fitted
+    assert "task_hash" not in recorder.list_tags()
+
+
+def test_beginning_is_not_trained_and_ending_trains_in_the_same_run(task):
+    begun = begin_task_train(task, "exp")
+    assert R.get_recorder(recorder_id=begun.id).status == "SCHEDULED"
+    assert "params.pkl" not in begun.list_artifacts()
+    ended = end_task_train(begun, "exp")
+    assert (ended.id, ended.status) == (begun.id, "FINISHED")
+    assert {"params.pkl", "pred.pkl"} <= set(ended.list_artifacts())
+    assert len(runs_of("exp")) == 1
+
+
+def test_recorders_come_in_the_order_of_the_tasks(task):
+    starts = ["2020-03-02", "2020-01-01", "2020-02-03"]
+    recorders = TrainerR("exp")([started(task, start) for start in starts])
+    assert [recorder.list_tags()["train_start"] for recorder in recorders] == starts
+    assert {recorder.list_tags()["train_status"] for recorder in recorders} == {"end_task_train"}
+
+
+def test_the_first_failure_ends_the_batch_and_what_was_trained_stays(task):
+    task["model"]["kwargs"]["fail_at"] = "2020-02-01"
+    with pytest.raises(ArithmeticError):
+        TrainerR("exp").train([started(task, f"2020-0{month}-03") for month in (1, 2, 3)])
+    assert sorted(recorder.status for recorder in runs_of("exp")) == ["FAILED", "FINISHED"]
+
+
+def test_inside_a_run_the_tasks_are_its_children(task):
+    with R.start(experiment_name="exp", recorder_name="job"):
+        parent = R.get_recorder()
+        recorders = TrainerR("exp").train([task, task])
+        assert R.get_recorder() is parent
+    assert {recorder.list_tags()["mlflow.parentRunId"] for recorder in recorders} == {parent.id}
+
+
+def test_reuse_finds_the_same_task_and_trains_only_the_others(task, toys):
+    tasks = [started(task, f"2020-0{month}-03") for month in (1, 2, 3)]
+    first = TrainerR("exp", reuse=True)
+    trained = first.train(tasks[:2])
+    assert first.reused == []
+    toys.Toy.log.clear()
+    second = TrainerR("exp", reuse=True)
+    again = second.train([tasks[2], tasks[1], tasks[0]])
+    assert [recorder.id for recorder in again[1:]] == [trained[1].id, trained[0].id]
+    assert second.reused == [trained[1].id, trained[0].id]
+    assert len([entry for entry in toys.Toy.log if entry[0] == "fit"]) == 1
+    assert all(recorder.status == "FINISHED" for recorder in again)
+    TrainerR("exp").train(tasks[:1])
+    assert TrainerR("exp", reuse=True).train(tasks[:1])[0].id not in {recorder.id for recorder in trained}
+    assert TrainerR("elsewhere", reuse=True).train(tasks[:1])[0].id not in {recorder.id for recorder in trained}
+
+
+def test_reuse_takes_nothing_that_was_not_trained_to_its_end(task, toys, monkeypatch):
+    task["record"] = {"class": "Noted", "module_path": "toys_of_this_test"}
+    begin_task_train(task, "exp")
+    with monkeypatch.context() as patch:
+        patch.setattr(toys.Noted, "generate", lambda self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            task_train(task, "exp")
+    # Someone adds to the failed run, which is FINISHED then and has a model, but not its records.
+    failed = next(run for run in runs_of("exp") if run.status == "FAILED")
+    with R.start(experiment_name="exp", recorder_id=failed.id, resume=True):
+        R.set_tags(note="looked at")
+    trainer = TrainerR("exp", reuse=True)
+    (trained,) = trainer.train([task])
+    assert trainer.reused == []
+    assert trainer.train([task]) == [trained]
+
+
+def test_reuse_takes_nothing_of_another_version(task, monkeypatch):
+    TrainerR("exp").train(task)
+    monkeypatch.setattr("rollforward.workflow.trainer.reuse._SERIES", "0.0")
+    trainer = TrainerR("exp", reuse=True)
+    trainer.train(task)
+    assert trainer.reused == []
+
+
+def test_reuse_sees_that_a_data_file_changed(task, tmp_path):
+    path = tmp_path / "prices.parquet"
+    model = {"class": "Toy", "module_path": "toys_of_this_test"}
+    handler = {"class": "PriceHandler", "module_path": "rollforward.data.price_handler"}
+    closes = pd.DataFrame(
+        np.exp(np.random.default_rng(0).normal(scale=0.01, size=(600, 4)).cumsum(axis=0)),
+        index=pd.bdate_range("2019-01-01", periods=600, name="datetime"),
+        columns=list("ABCD"),
+    )
+    closes.to_parquet(path)
+    handler["kwargs"] = {"source": str(path), "horizon": 1}
+    segments = {"train": ("2020-01-01", "2020-06-30"), "test": ("2020-09-01", "2020-09-30")}
+    dataset = {**task["dataset"], "kwargs": {"handler": handler, "segments": segments}}
+    task = {"model": model, "dataset": dataset, "record": "SignalRecord"}
+    trainer = TrainerR("exp", reuse=True)
+    trainer.train(task)
+    trainer.train(task)
+    assert len(trainer.reused) == 1
+    (closes * 1.01).to_parquet(path)
+    trainer.train(task)
+    assert trainer.reused == []
+
+
+def test_a_process_of_its_own_trains_in_the_same_store(task, toys):
+    with R.start(experiment_name="exp", recorder_name="job"):
+        parent = R.get_recorder()
+        (recorder,) = TrainerR("exp", call_in_subproc=True).train(task)
+    assert R.get_recorder(recorder_id=recorder.id).status == "FINISHED"
+    assert recorder.list_tags()["mlflow.parentRunId"] == parent.id
+    assert len(recorder.load_object("pred.pkl")) > 0
+    assert ("fit", None) not in toys.Toy.log

@@ -1,0 +1,339 @@
+"""The main job on the bundled prices, end to end: what it stores, what it finds again, what it refuses."""
+
+import copy
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from rollforward import settings
+from rollforward.data.calendar import Calendar
+from rollforward.errors import (
+    ColumnError,
+    DataSourceError,
+    InstantiationError,
+    LeakageError,
+    OutOfCalendarError,
+    RollforwardError,
+    SegmentError,
+)
+from rollforward.model.base import Model
+from rollforward.testing import copy_store, release_store
+from rollforward.workflow import R
+from rollforward.workflow.rolling import RollingJob
+from rollforward.workflow.trainer import TrainerR, task_train
+
+EXPERIMENT = "job"
+TRAIN_START, TRAIN_END = "<dataset.kwargs.segments.train.0>", "<dataset.kwargs.segments.train.1>"
+TASK = {
+    "model": {
+        "class": "SklearnModel",
+        "module_path": "rollforward.model.sklearn",
+        "kwargs": {"estimator": "sklearn.linear_model.Ridge", "alpha": 100.0},
+    },
+    "dataset": {
+        "class": "DatasetH",
+        "module_path": "rollforward.data.dataset",
+        "kwargs": {
+            "handler": {
+                "class": "PriceHandler",
+                "module_path": "rollforward.data.price_handler",
+                "kwargs": {
+                    "source": "bundled:sp500_close",
+                    "horizon": 5,
+                    "start_time": TRAIN_START,
+                    "fit_start_time": TRAIN_START,
+                    "fit_end_time": TRAIN_END,
+                },
+            },
+            "segments": {
+                "train": ("2012-01-03", "2015-12-31"),
+                "valid": ("2016-01-04", "2016-12-30"),
+                "test": ("2017-01-03", "2019-12-31"),
+            },
+        },
+    },
+    "record": ["SignalRecord", "SigAnaRecord"],
+}
+STEP, LOOKAHEAD = 126, 6
+
+
+@pytest.fixture(scope="module")
+def store(template_store, tmp_path_factory):
+    uri = copy_store(template_store, tmp_path_factory.mktemp("job") / "mlflow.db")
+    yield uri
+    release_store(uri)
+
+
+@pytest.fixture(scope="module")
+def prices():
+    return pd.read_csv(
+        settings.__file__.replace("settings/__init__.py", "data/bundled/sp500_close.csv.gz"),
+        index_col=0,
+        parse_dates=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def calendar():
+    return Calendar.of("bundled:sp500_close")
+
+
+def job(calendar, task=TASK, **kwargs):
+    return RollingJob(task=task, experiment_name=EXPERIMENT, step=STEP, rtype="sliding", calendar=calendar, **kwargs)
+
+
+@pytest.fixture(scope="module")
+def first(store, calendar):
+    with settings.override(uri=store):
+        return job(calendar).run(progress=False)
+
+
+@pytest.fixture
+def using(store):
+    """The store of the module, with no settings left over from the first run."""
+    with settings.override(uri=store):
+        yield R.get_exp(experiment_name=EXPERIMENT, create=False)
+
+
+@pytest.fixture
+def empty(recording):
+    return recording
+
+
+def runs(name=EXPERIMENT):
+    found = R.list_experiments().get(name)
+    return [] if found is None else found.list_recorders(rtype="list")
+
+
+def changed(path, value):
+    task = copy.deepcopy(TASK)
+    place = task
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return task
+
+
+HANDLER = ("dataset", "kwargs", "handler", "kwargs")
+SEGMENTS = ("dataset", "kwargs", "segments")
+
+
+def test_the_test_windows_tile_the_range(first, calendar):
+    dates = first.pred.index.get_level_values("datetime").unique()
+
+    expected = [session for session in calendar if session >= pd.Timestamp("2017-01-03")][: len(first.recorders) * STEP]
+    assert list(dates) == expected
+    assert not first.pred.index.has_duplicates
+    assert first.pred.index.is_monotonic_increasing
+    assert first.pred.groupby(level="datetime").size().eq(20).all()
+
+
+def test_no_training_label_knows_a_price_of_the_test_range(first, calendar):
+    for recorder in first.recorders:
+        segments = recorder.load_object("task")["dataset"]["kwargs"]["segments"]
+        test_start = calendar.index_of(segments["test"][0])
+        for name in ("train", "valid"):
+            last_price_known = calendar.index_of(segments[name][1]) + LOOKAHEAD
+            assert last_price_known < test_start
+
+
+def test_the_fit_window_follows_the_fold(first):
+    for recorder in first.recorders:
+        segments = recorder.load_object("task")["dataset"]["kwargs"]["segments"]
+        handler = recorder.load_object("dataset").handler
+        assert (pd.Timestamp(handler.fit_start_time), pd.Timestamp(handler.fit_end_time)) == segments["train"]
+
+
+def test_labels_are_the_returns_of_the_prices(first, prices):
+    bought, sold = prices.shift(-1), prices.shift(-LOOKAHEAD)
+    returns = (sold / bought - 1).stack()
+    returns.index.names = ["datetime", "instrument"]
+
+    label = first.label.iloc[:, 0].dropna()
+
+    np.testing.assert_allclose(label, returns.reindex(label.index), rtol=1e-12)
+
+
+def test_figures_agree_with_scipy_and_pandas_on_what_is_stored(first):
+    pred = first.recorder.load_object("pred.pkl").iloc[:, 0]
+    label = first.recorder.load_object("label.pkl").iloc[:, 0]
+    both = pd.concat([pred, label], axis=1, keys=["pred", "label"]).dropna()
+    days = [day for _, day in both.groupby(level="datetime")]
+    ic = np.array([stats.pearsonr(day["pred"], day["label"])[0] for day in days])
+    ric = np.array([stats.spearmanr(day["pred"], day["label"])[0] for day in days])
+
+    logged = first.recorder.list_metrics()
+
+    assert logged["IC"] == pytest.approx(ic.mean(), rel=1e-9)
+    assert logged["ICIR"] == pytest.approx(ic.mean() / ic.std(ddof=1), rel=1e-9)
+    assert logged["Rank IC"] == pytest.approx(ric.mean(), rel=1e-9)
+    assert logged["Rank ICIR"] == pytest.approx(ric.mean() / ric.std(ddof=1), rel=1e-9)
+    by_year = first.report.tables["ic_by_year"]
+    years = pd.DataFrame({"ic": ic, "ric": ric}, index=[day.index[0][0].year for day in days])
+    np.testing.assert_allclose(by_year["IC"].iloc[:-1], years.groupby(level=0)["ic"].mean(), rtol=1e-9)
+    np.testing.assert_allclose(by_year["Rank IC"].iloc[:-1], years.groupby(level=0)["ric"].mean(), rtol=1e-9)
+    assert by_year["IC"].iloc[-1] == pytest.approx(ic.mean(), rel=1e-9)
+
+
+def test_pandas_own_correlation_agrees(first):
+    both = pd.concat([first.pred.iloc[:, 0], first.label.iloc[:, 0]], axis=1, keys=["pred", "label"])
+    daily = both.groupby(level="datetime")
+    expected = daily.apply(lambda day: day["pred"].corr(day["label"], method="spearman")).mean()
+
+    assert first.recorder.list_metrics()["Rank IC"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_folds_are_children_with_their_windows_as_tags(first, using):
+    children = using.list_recorders(rtype="list", filter_string=f"tags.mlflow.parentRunId = '{first.recorder.id}'")
+
+    assert {child.id for child in children} == {recorder.id for recorder in first.recorders}
+    tags = first.recorders[1].list_tags()
+    assert tags["model"] == "Ridge"
+    plan = job(Calendar.of("bundled:sp500_close")).plan().iloc[1]
+    for column, value in plan.items():
+        assert tags[column] == str(value.date())
+
+
+def test_the_parent_holds_the_report_and_the_tables(first):
+    names = set(first.recorder.list_artifacts())
+
+    assert {"report.html", "pred.pkl", "label.pkl", "folds.csv", "ic_by_year.csv", "plots", "sig_analysis"} <= names
+    assert first.recorder.load_object("report.html").startswith("<!")
+    assert first.recorder.status == "FINISHED"
+
+
+def test_a_second_run_trains_nothing_and_adds_nothing(first, using, calendar):
+    before = {recorder.id for recorder in using.list_recorders(rtype="list")}
+
+    second = job(calendar).run(progress=False)
+
+    assert (second.n_trained, second.n_reused, second.resumed) == (0, len(first.recorders), True)
+    assert {recorder.id for recorder in using.list_recorders(rtype="list")} == before
+    assert second.recorder.id == first.recorder.id
+    assert second.recorder.status == "FINISHED"
+    pd.testing.assert_frame_equal(second.pred, first.pred)
+    assert second.recorder.list_metrics() == first.recorder.list_metrics()
+
+
+def test_training_again_on_demand_gives_the_same_numbers_in_new_runs(using, first, calendar):
+    again = job(calendar).run(reuse=False, progress=False)
+
+    assert (again.n_trained, again.resumed) == (len(first.recorders), False)
+    assert not {recorder.id for recorder in again.recorders} & {recorder.id for recorder in first.recorders}
+    pd.testing.assert_frame_equal(again.pred, first.pred)
+
+
+def test_another_model_is_another_job(first, using, calendar):
+    other = job(calendar, changed(("model", "kwargs", "alpha"), 10.0)).run(progress=False)
+
+    assert other.n_reused == 0
+    assert other.recorder.id != first.recorder.id
+
+
+class Unsteady(Model):
+    """Fails on the fold that a file names, and predicts zero elsewhere."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def fit(self, dataset, reweighter=None):
+        start = str(dataset.segments["test"][0])[:10]
+        if start in Path(self.file).read_text(encoding="utf-8"):
+            raise ZeroDivisionError(f"fold {start} is cursed")
+
+    def predict(self, dataset, segment="test"):
+        feature = dataset.prepare(segment, col_set="feature").iloc[:, 0]
+        return feature.fillna(0.0).rename("score")
+
+
+def test_an_interrupted_job_goes_on_where_it_stopped(empty, calendar, tmp_path):
+    file = tmp_path / "failing.txt"
+    file.write_text("2018-01-03", encoding="utf-8")
+    task = changed(("model",), {"class": Unsteady, "kwargs": {"file": str(file)}})
+    unsteady = job(calendar, task)
+    starts = [str(fold["test_start"].date()) for _, fold in unsteady.plan().iterrows()]
+    file.write_text(starts[2], encoding="utf-8")
+
+    with pytest.raises(ZeroDivisionError, match="cursed"):
+        unsteady.run(progress=False)
+
+    stopped = {recorder.id: recorder for recorder in runs()}
+    assert sorted(recorder.status for recorder in stopped.values()) == ["FAILED", "FAILED", "FINISHED", "FINISHED"]
+    for recorder in stopped.values():
+        if recorder.status == "FAILED":
+            assert "ZeroDivisionError" in recorder.load_object("traceback.txt")
+            assert "cursed" in recorder.list_tags()["error"]
+    file.write_text("", encoding="utf-8")
+
+    result = unsteady.run(progress=False)
+
+    assert (result.n_reused, result.n_trained) == (2, len(starts) - 2)
+    assert result.resumed
+    assert result.recorder.status == "FINISHED"
+    assert result.recorder.id in stopped
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "error", "says"),
+    [
+        ((*HANDLER, "source"), "nowhere/prices.csv", DataSourceError, "nowhere/prices.csv"),
+        (("model", "class"), "SklearnModell", InstantiationError, "SklearnModel"),
+        (("model", "module_path"), "rollforward.model.nowhere", InstantiationError, "rollforward.model.nowhere"),
+        (("model", "kwargs", "alhpa"), 1.0, RollforwardError, "alpha"),
+        ((*HANDLER, "horison"), 5, InstantiationError, "horizon"),
+        ((*HANDLER, "instruments"), ["AAPL", "APL"], RollforwardError, "APL"),
+        ((*SEGMENTS, "train"), ("2012-01-03", "2017-06-30"), LeakageError, "train"),
+        ((*SEGMENTS, "train"), ("2015-12-31", "2012-01-03"), SegmentError, "train"),
+        ((*SEGMENTS, "train"), ("1970-01-02", "1975-12-31"), (OutOfCalendarError, SegmentError), "train"),
+        ((*SEGMENTS, "test"), ("2040-01-02", "2041-12-31"), (OutOfCalendarError, SegmentError), "2040"),
+        (("record",), ["SignalRecrd"], InstantiationError, "SignalRecord"),
+        ((*HANDLER, "fit_start_time"), "<dataset.kwargs.segments.trian.0>", InstantiationError, "trian"),
+    ],
+)
+def test_bad_input_is_explained_and_leaves_no_run(empty, calendar, path, value, error, says):
+    task = changed(path, value)
+
+    with pytest.raises(error, match=says):
+        job(calendar, task).run(progress=False)
+    with pytest.raises(error, match=says):
+        TrainerR(EXPERIMENT, progress=False).train(task)
+
+    assert [recorder.status for recorder in runs() if recorder.status != "FAILED"] == []
+    for recorder in runs():
+        assert recorder.list_tags()["error"]
+
+
+def test_a_wrong_column_ends_the_run_as_failed_with_the_reason(empty, tmp_path, prices):
+    file = tmp_path / "long.csv"
+    long = prices.loc["2014":"2016"].stack().rename("last").reset_index()
+    long.columns = ["datetime", "instrument", "last"]
+    long.to_csv(file, index=False)
+    task = changed((*HANDLER, "source"), str(file))
+
+    with pytest.raises(ColumnError, match="close"):
+        task_train(task, EXPERIMENT)
+
+    (run,) = runs()
+    assert run.status == "FAILED"
+    assert "close" in run.load_object("traceback.txt")
+
+
+def test_a_plan_stores_nothing(empty, calendar):
+    plan = job(calendar).plan()
+
+    assert len(plan) == math.ceil(len(calendar.sessions("2017-01-03", "2019-12-31")) / STEP)
+    assert runs() == []
+
+
+def test_the_caller_s_task_is_not_touched(empty, calendar):
+    task = copy.deepcopy(TASK)
+    last_fold_only = changed((*SEGMENTS, "test"), ("2019-07-01", "2019-12-30"))
+
+    job(calendar, task).plan()
+    job(calendar, last_fold_only).run(progress=False)
+
+    assert task == TASK

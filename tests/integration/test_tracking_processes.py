@@ -1,0 +1,200 @@
+"""How a run ends when its process does, and several processes on one store: real processes, one script each."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rollforward import settings
+from rollforward.testing import copy_store, release_store
+from rollforward.workflow import R
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+
+SCRIPTS = {
+    "outside any run": "R.log_metrics(x=1); R.log_metrics(y=2); R.save_objects(**{'a.pkl': 1})",
+    "uncaught": "R.start_exp(recorder_name='r'); R.log_metrics(x=1); raise ValueError('no data')",
+    "left open": "R.start_exp(recorder_name='r'); R.log_metrics(x=1)",
+    "sys.exit": "with R.start():\n    R.log_metrics(x=1)\n    sys.exit(3)",
+    "ctrl-c": "with R.start():\n    R.log_metrics(x=1)\n    wait()",
+    "sigterm": "with R.start():\n    R.log_metrics(x=1)\n    wait()",
+    "sigterm outside a block": "R.start_exp()\nR.log_metrics(x=1)\nwith R.start():\n    wait()",
+    "forked": """
+with R.start(recorder_name="parent"):
+    pid = os.fork()
+    if pid == 0:
+        R.log_metrics(child=1)
+        R.end_exp()
+        os._exit(0 if R.exp_manager.active_experiment is None else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+    R.log_metrics(parent=1)
+""",
+    "worker of multiprocessing": """
+import multiprocessing
+
+def work():
+    R.log_metrics(child=1)
+
+with R.start(recorder_name="parent"):
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+""",
+    "terminated worker": """
+import multiprocessing
+
+with R.start(recorder_name="parent"):
+    process = multiprocessing.get_context("fork").Process(target=wait)
+    process.start()
+    process.terminate()
+    process.join()
+    assert process.exitcode == -15, process.exitcode
+""",
+}
+SIGNALS = {"ctrl-c": signal.SIGINT, "sigterm": signal.SIGTERM, "sigterm outside a block": signal.SIGTERM}
+PREAMBLE = """
+import os, sys, time
+from rollforward.workflow import R
+
+def wait():
+    print("ready", flush=True)
+    time.sleep(120)
+
+"""
+
+
+def launch(script, folder, **environment):
+    path = folder / "script.py"
+    path.write_text(PREAMBLE + script)
+    env = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "ROLLFORWARD_"))}
+    env |= {"PYTHONPATH": str(SOURCE), "MLFLOW_DISABLE_TELEMETRY": "true"} | environment
+    return subprocess.Popen(
+        [sys.executable, str(path)], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def ended(template_store, tmp_path_factory):
+    """Every script, run to its end: name -> (folder, exit code, stdout, stderr)."""
+    results, waiting = {}, list(SCRIPTS.items())
+    while waiting:
+        batch, waiting = waiting[:3], waiting[3:]
+        running = {}
+        for name, script in batch:
+            folder = tmp_path_factory.mktemp("process")
+            copy_store(template_store, folder / "mlflow.db")
+            running[name] = folder, launch(script, folder)
+        for name, (folder, process) in running.items():
+            if name in SIGNALS:
+                assert process.stdout.readline() == "ready\n", process.communicate()
+                process.send_signal(SIGNALS[name])
+            out, err = process.communicate(timeout=100)
+            results[name] = folder, process.returncode, out, err
+    return results
+
+
+@pytest.fixture
+def result(ended):
+    opened = []
+
+    def look(name):
+        folder, code, out, err = ended[name]
+        uri = f"sqlite:///{folder}/mlflow.db"
+        settings.init(uri=uri)
+        opened.append(uri)
+        frame = R.search_records().set_index("run_name").sort_index()
+        return code, frame, out, err
+
+    yield look
+    settings.reset()
+    for uri in opened:
+        release_store(uri)
+
+
+def test_what_was_logged_outside_any_run_is_there_and_finished_and_nothing_is_printed(result):
+    code, frame, out, err = result("outside any run")
+    assert (code, out, err) == (0, "", "")
+    assert frame["status"].tolist() == ["FINISHED"]
+    assert frame[["metrics.x", "metrics.y"]].to_numpy().tolist() == [[1.0, 2.0]]
+    assert R.load_object("a.pkl") == 1
+
+
+def test_a_run_left_open_by_a_script_that_ends_well_is_finished(result):
+    code, frame, _, _ = result("left open")
+    assert (code, frame["status"].tolist()) == (0, ["FINISHED"])
+
+
+def test_a_run_left_open_by_a_script_that_fails_is_failed_with_the_traceback(result):
+    code, frame, _, err = result("uncaught")
+    assert (code, frame["status"].tolist()) == (1, ["FAILED"])
+    assert frame.loc["r", "tags.error"] == "ValueError: no data"
+    assert "ValueError: no data" in R.get_recorder(recorder_name="r").load_object("traceback.txt")
+    assert err.count("ValueError: no data") == 1
+
+
+def test_sys_exit_with_a_code_is_failed(result):
+    code, frame, _, err = result("sys.exit")
+    assert (code, err) == (3, "")
+    assert frame["status"].tolist() == ["FAILED"]
+    assert frame["tags.error"].tolist() == ["SystemExit: 3"]
+
+
+@pytest.mark.parametrize(("name", "code"), [("ctrl-c", -2), ("sigterm", 143)])
+def test_a_stopped_script_leaves_a_killed_run_with_all_that_was_logged(result, name, code):
+    returned, frame, _, _ = result(name)
+    assert returned == code
+    assert frame["status"].tolist() == ["KILLED"]
+    assert frame["metrics.x"].tolist() == [1.0]
+    assert list(R.list_recorders(status="FAILED")) == frame["run_id"].tolist()
+
+
+def test_sigterm_also_kills_the_run_that_was_started_without_a_block(result):
+    code, frame, _, _ = result("sigterm outside a block")
+    assert code == 143
+    assert frame["status"].tolist() == ["KILLED", "KILLED"]
+
+
+def test_a_forked_child_has_a_run_of_its_own(result):
+    code, frame, _, err = result("forked")
+    assert code == 0, err
+    assert frame["status"].to_dict() == {"mlflow_recorder": "FINISHED", "parent": "FINISHED"}
+    assert frame.loc["mlflow_recorder", "metrics.child"] == 1
+    assert frame.loc["parent", "metrics.parent"] == 1
+
+
+def test_a_worker_of_multiprocessing_ends_its_default_run(result):
+    code, frame, _, err = result("worker of multiprocessing")
+    assert code == 0, err
+    assert frame["status"].to_dict() == {"mlflow_recorder": "FINISHED", "parent": "FINISHED"}
+
+
+def test_a_worker_dies_of_sigterm_as_it_would_without_a_run(result):
+    code, frame, _, err = result("terminated worker")
+    assert code == 0, err
+    assert frame["status"].tolist() == ["FINISHED"]
+
+
+def test_processes_that_meet_at_a_new_store_all_get_in(tmp_path):
+    script = "with R.start(experiment_name='demo', recorder_name=sys.argv[0]):\n    R.log_metrics(x=1)"
+    (tmp_path / "store").mkdir()
+    processes = []
+    for n in range(4):
+        (tmp_path / f"p{n}").mkdir()
+        uri = f"sqlite:///{tmp_path}/store/mlflow.db"
+        processes.append(launch(script, tmp_path / f"p{n}", ROLLFORWARD_URI=uri))
+    outputs = [process.communicate(timeout=200) for process in processes]
+
+    assert [process.returncode for process in processes] == [0] * 4, outputs
+    assert outputs == [("", "")] * 4
+    settings.init(uri=uri)
+    assert set(R.list_experiments()) == {"Default", "demo"}
+    recorders = R.list_recorders(experiment_name="demo", rtype="list")
+    assert [recorder.metrics for recorder in recorders] == [{"x": 1.0}] * 4
+    assert {Path(recorder.get_local_dir()).parent for recorder in recorders} == {tmp_path / "store" / "mlruns" / "demo"}
+    release_store(uri)
