@@ -15,6 +15,7 @@ myst_heading_anchors = 3
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
+napoleon_use_ivar = True
 default_role = "code"
 html_theme = "furo"
 html_title = f"rollforward {release}"
