@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,16 +89,16 @@ def _summary(result: RollingResult) -> str:
 
 
 def _say_where(recorder: Recorder, *, report: bool = False) -> None:
-    if report:
-        print(f"\nReport:    {_location(recorder, 'report.html')}")
-    else:
-        print()
-    print(f"Artifacts: {recorder.get_artifact_uri()}")
-    print(
-        f"Runs:      {Path(sys.argv[0]).name} ui --uri '{settings.current().uri}'   (then open http://127.0.0.1:5000)"
-    )
+    artifacts = recorder.get_artifact_uri().removeprefix("file://")
+    print(f"\nReport:    {artifacts}/report.html" if report else "")
+    print(f"Artifacts: {artifacts}")
+    print(f"Runs:      {_program()} ui --uri {shlex.quote(settings.current().uri)}")
 
 
-def _location(recorder: Recorder, name: str) -> str:
-    uri = recorder.get_artifact_uri().removeprefix("file://")
-    return f"{uri}/{name}"
+def _program() -> str:
+    """Spell this program as it can be typed here: its name if that finds it, else its path."""
+    found = shutil.which("rollforward")
+    here = Path(sys.argv[0])
+    if found is not None and here.exists() and Path(found).samefile(here):
+        return "rollforward"
+    return shlex.quote(str(here)) if here.name == "rollforward" else f"{shlex.quote(sys.executable)} -m rollforward"
