@@ -92,7 +92,7 @@ def _say_where(recorder: Recorder, *, report: bool = False) -> None:
     artifacts = recorder.get_artifact_uri().removeprefix("file://")
     print(f"\nReport:    {artifacts}/report.html" if report else "")
     print(f"Artifacts: {artifacts}")
-    print(f"Runs:      {_program()} ui --uri {shlex.quote(settings.current().uri)}")
+    print(f"Runs:      {_program()} ui --uri {shlex.quote(settings.mask_credentials(settings.current().uri))}")
 
 
 def _program() -> str:
