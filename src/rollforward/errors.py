@@ -21,7 +21,7 @@
     │   ├── ExperimentNotFoundError(LookupError, ValueError)
     │   ├── RecorderNotFoundError(LookupError, ValueError)
     │   ├── ExpAlreadyExistError
-    │   ├── NoActiveRunError
+    │   ├── NoActiveRunError(ValueError)
     │   ├── RecorderInitializationError
     │   ├── StoreRefusedError                 a store that MLflow no longer opens
     │   └── LoadObjectError                   an artifact that is missing or cannot be read
@@ -163,7 +163,7 @@ class ExpAlreadyExistError(TrackingError):
     """An experiment of this name exists already, perhaps in the trash."""
 
 
-class NoActiveRunError(TrackingError):
+class NoActiveRunError(TrackingError, ValueError):
     """An operation needs a started recorder and there is none."""
 
 

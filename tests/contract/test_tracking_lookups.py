@@ -260,6 +260,28 @@ def test_resume_by_id_and_by_name_continues_the_run(recording, monkeypatch):
     assert (stored.status, stored.start_time) == ("FINISHED", first.start_time)
 
 
+def test_a_failed_run_that_is_continued_and_ends_well_has_no_error_any_more(recording):
+    with pytest.raises(ValueError, match="x"), recording.start(experiment_name="demo", recorder_name="run"):
+        raise ValueError("x")
+    with recording.start(experiment_name="demo", recorder_name="run", resume=True):
+        pass
+    recorder = recording.get_recorder(experiment_name="demo", recorder_name="run")
+    assert recorder.status == "FINISHED"
+    assert "error" not in recorder.tags
+
+
+def test_a_run_that_cannot_be_continued_stays_as_it_was(recording, monkeypatch):
+    recorder = make(recording)
+    monkeypatch.setattr(type(recorder), "_note_resumption", lambda _: 1 / 0)
+    with (
+        pytest.raises(ZeroDivisionError),
+        recording.start(experiment_name="demo", recorder_id=recorder.id, resume=True),
+    ):
+        pytest.fail("must not be entered")
+    assert recording.get_recorder(recorder_id=recorder.id).info == recorder.info
+    assert recording.exp_manager.active_recorder is None
+
+
 def test_resume_of_a_name_that_does_not_exist_starts_it_with_a_warning(recording, caplog):
     with recording.start(experiment_name="demo", recorder_name="new", resume=True):
         pass
@@ -269,18 +291,21 @@ def test_resume_of_a_name_that_does_not_exist_starts_it_with_a_warning(recording
 
 def test_an_id_that_cannot_be_continued_is_an_error_and_leaves_no_run(recording):
     recorder = make(recording)
-    with pytest.raises(RecorderNotFoundError), recording.start(
-        experiment_name="demo", recorder_id="0" * 32, resume=True
+    with (
+        pytest.raises(RecorderNotFoundError),
+        recording.start(experiment_name="demo", recorder_id="0" * 32, resume=True),
     ):
         pytest.fail("must not be entered")
-    with pytest.raises(TrackingError, match="resume=True"), recording.start(
-        experiment_name="demo", recorder_id=recorder.id
+    with (
+        pytest.raises(TrackingError, match="resume=True"),
+        recording.start(experiment_name="demo", recorder_id=recorder.id),
     ):
         pytest.fail("must not be entered")
     with recording.start(experiment_name="demo"):
         active = recording.get_recorder()
-        with pytest.raises(TrackingError, match="active already"), recording.start(
-            experiment_name="demo", recorder_id=active.id, resume=True
+        with (
+            pytest.raises(TrackingError, match="active already"),
+            recording.start(experiment_name="demo", recorder_id=active.id, resume=True),
         ):
             pytest.fail("must not be entered")
         assert recording.get_recorder() is active
@@ -293,9 +318,9 @@ def test_an_id_that_cannot_be_continued_is_an_error_and_leaves_no_run(recording)
 @pytest.fixture
 def five(recording):
     recorders = [make(recording, f"run {n}", n=n) for n in range(4)]
-    with pytest.raises(KeyboardInterrupt), recording.start(experiment_name="demo", recorder_name="run 4"):
-        recorders.append(recording.get_recorder())
+    with pytest.raises(KeyboardInterrupt), recording.start(experiment_name="demo", recorder_name="run 4") as demo:
         raise KeyboardInterrupt
+    recorders.append(demo.get_recorder(recorder_name="run 4"))
     return recorders
 
 
@@ -395,6 +420,16 @@ def test_a_store_given_to_start_holds_for_the_run_and_not_longer(recording, trac
     assert recording.get_uri() == tracking_uri
     assert "mlflow.parentRunId" in child.list_tags()
     assert "mlflow.parentRunId" not in elsewhere.list_tags()
+
+
+def test_a_run_in_the_default_store_leaves_the_default_free_to_change(recording, tracking_uri, other_uri):
+    with recording.start(experiment_name="demo"):
+        with recording.uri_context(other_uri):
+            assert recording.get_uri() == other_uri
+            assert list(recording.list_experiments()) == ["Default"]
+            recording.log_metrics(x=1)
+        assert recording.get_recorder().uri == tracking_uri
+        assert recording.get_recorder().list_metrics() == {"x": 1.0}
 
 
 def test_a_relative_store_stays_where_it_was_named(recording, other_uri, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -73,9 +74,13 @@ def test_info_names_the_run_and_its_local_times(recording):
     ],
 )
 def test_what_ends_the_block_decides_the_status(recording, error, status, in_mlflow):
-    with pytest.raises(type(error)), recording.start(experiment_name="demo"):
-        recording.log_metrics(x=1)
-        raise error
+    def body():
+        with recording.start(experiment_name="demo"):
+            recording.log_metrics(x=1)
+            raise error
+
+    with pytest.raises(type(error)):
+        body()
 
     recorder = only(recording.list_recorders(experiment_name="demo"))
     assert recorder.status == status
@@ -355,7 +360,7 @@ def test_files_and_folders_are_stored(run, tmp_path):
     "call",
     [
         lambda: R.save_objects(local_path="x", y=1),
-        lambda: R.save_objects(),
+        R.save_objects,
         lambda: R.save_objects(**{"../x.pkl": 1}),
         lambda: R.save_objects(**{"/x.pkl": 1}),
         lambda: R.save_objects(local_path="missing.txt"),
@@ -379,11 +384,11 @@ def test_missing_and_unreadable_artifacts_are_told_apart(run, tmp_path):
     (tmp_path / "broken.pkl").write_bytes(b"\x80no pickle")
     R.log_artifact(tmp_path / "broken.pkl")
 
-    with pytest.raises(LoadObjectError, match="'pred.pk' is missing") as caught:
+    with pytest.raises(LoadObjectError, match=r"'pred\.pk' is missing") as caught:
         R.load_object("pred.pk")
     assert run.id in str(caught.value)
     assert "Did you mean 'pred.pkl'?" in str(caught.value)
-    with pytest.raises(LoadObjectError, match="'broken.pkl'.*cannot be read"):
+    with pytest.raises(LoadObjectError, match=r"'broken\.pkl'.*cannot be read"):
         R.load_object("broken.pkl")
 
 
@@ -463,14 +468,66 @@ def test_mlflows_globals_are_as_before_after_the_block(recording, monkeypatch, t
 
     import mlflow
 
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://before:1")
-    with pytest.raises(ValueError, match="x"), recording.start(experiment_name="demo"):
-        assert mlflow.get_tracking_uri() == recording.get_recorder().uri
-        assert os.environ["MLFLOW_TRACKING_URI"] == recording.get_recorder().uri
+    def body():
         with recording.start(experiment_name="demo"):
-            pass
-        mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/elsewhere.db")
-        raise ValueError("x")
+            assert mlflow.get_tracking_uri() == recording.get_recorder().uri
+            assert os.environ["MLFLOW_TRACKING_URI"] == recording.get_recorder().uri
+            with recording.start(experiment_name="demo"):
+                pass
+            mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/elsewhere.db")
+            raise ValueError("x")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://before:1")
+    with pytest.raises(ValueError, match="x"):
+        body()
     assert mlflow.get_tracking_uri() == "http://before:1"
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://before:1"
     assert mlflow.tracking.fluent._active_experiment_id is None
+
+
+# -- the rest -----------------------------------------------------------------
+
+
+def test_texts_dictionaries_figures_and_tables_pass_through(run):
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.subplots().plot([1, 2])
+    R.log_text("# title\n", "notes/readme.md")
+    R.log_dict({"a": 1}, "config.yaml")
+    R.log_figure(figure, "plots/ic.png")
+    R.log_table({"year": [2020], "IC": [0.1]}, "table.json")
+    assert run.list_artifacts() == ["config.yaml", "notes", "plots", "table.json"]
+    assert Path(R.download_artifact("notes/readme.md")).read_text() == "# title\n"
+    assert run.load_object("config.yaml") == {"a": 1}
+
+
+def test_a_run_in_a_repository_keeps_the_state_of_the_code(recording, tmp_path, monkeypatch):
+    import subprocess
+
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "none"))
+    (tmp_path / "repository").mkdir()
+    monkeypatch.chdir(tmp_path / "repository")
+    (tmp_path / "repository" / "model.py").write_bytes(b"x = '\xff'\n")
+    identity = ["-c", "user.email=a@b.c", "-c", "user.name=A"]
+    for command in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", *command], check=True)
+    (tmp_path / "repository" / "model.py").write_bytes(b"x = '\xfe'\n")
+
+    with recording.start(experiment_name="demo"):
+        recorder = recording.get_recorder()
+
+    assert recorder.list_artifacts() == ["code_cached.txt", "code_diff.txt", "code_status.txt"]
+    assert "+x = '\ufffd'" in recorder.load_object("code_diff.txt")
+    assert len(recorder.list_tags()["mlflow.source.git.commit"]) == 40
+
+
+def test_artifacts_that_cannot_be_written_do_not_keep_a_run_from_starting(recording, tmp_path, monkeypatch, caplog):
+    from rollforward.workflow.mlflow_backend import provenance
+
+    monkeypatch.setattr(provenance, "code", lambda: provenance.Code(None, {"code_diff.txt": "x"}))
+    (tmp_path / "mlruns").write_text("in the way")
+    with recording.start(experiment_name="demo"):
+        assert "state of the code was not kept" in caplog.text
+        with pytest.raises(TrackingError, match="cannot be written to"):
+            recording.save_objects(x=1)

@@ -7,6 +7,8 @@ import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from rollforward import settings
 from rollforward.cli.config import Workflow, load_workflow
@@ -89,10 +91,16 @@ def _summary(result: RollingResult) -> str:
 
 
 def _say_where(recorder: Recorder, *, report: bool = False) -> None:
-    artifacts = recorder.get_artifact_uri().removeprefix("file://")
+    artifacts = _artifacts(recorder)
     print(f"\nReport:    {artifacts}/report.html" if report else "")
     print(f"Artifacts: {artifacts}")
     print(f"Runs:      {_program()} ui --uri {shlex.quote(settings.mask_credentials(settings.current().uri))}")
+
+
+def _artifacts(recorder: Recorder) -> str:
+    """Spell the place of the artifacts as a path if they are on this machine, else as their address."""
+    address = recorder.get_artifact_uri()
+    return url2pathname(urlsplit(address).path) if address.startswith("file:") else address
 
 
 def _program() -> str:

@@ -233,39 +233,66 @@ _at_exit = _AtExit()
 
 
 class _Sigterm:
-    """SIGTERM as an exception while a run is active, so that the run can be ended; the default again afterwards."""
+    """SIGTERM as an exception while a run is active, so that the run can be ended; the default again afterwards.
+
+    A forked process starts with the default: it would otherwise not die of a SIGTERM that comes while it is being
+    forked, because Python drops what is pending for its own handlers then.
+    """
 
     received = False
 
     def __init__(self) -> None:
         self._depth = 0
         self._pid = 0
+        self._is_paused = False
+        self._is_registered = False
 
     def enter(self) -> bool:
-        if threading.current_thread() is not threading.main_thread():
+        if not _in_main_thread():
             return False
         if self._depth == 0 or self._pid != os.getpid():
             if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
                 return False
             signal.signal(signal.SIGTERM, self._raise)
             self._depth, self._pid, _Sigterm.received = 0, os.getpid(), False
+            self._register()
         self._depth += 1
         return True
 
     def leave(self) -> None:
         self._depth -= 1
-        # Bound methods are equal, not identical.
-        if self._depth == 0 and signal.getsignal(signal.SIGTERM) == self._raise:
+        if self._depth == 0 and self._is_ours():
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _is_ours(self) -> bool:
+        return signal.getsignal(signal.SIGTERM) == self._raise
+
+    def _register(self) -> None:
+        if not self._is_registered and hasattr(os, "register_at_fork"):
+            os.register_at_fork(before=self._pause, after_in_parent=self._go_on)
+            self._is_registered = True
+
+    def _pause(self) -> None:
+        self._is_paused = _in_main_thread() and self._is_ours()
+        if self._is_paused:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _go_on(self) -> None:
+        if self._is_paused:
+            signal.signal(signal.SIGTERM, self._raise)
 
     def _raise(self, signum: int, _frame: FrameType | None) -> None:
         if os.getpid() != self._pid:
-            # A forked worker inherits the handler; it must die of SIGTERM as before.
+            # Forked by another thread, which cannot set handlers.
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
             return
         _Sigterm.received = True
         raise Terminated
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 _sigterm = _Sigterm()

@@ -146,7 +146,7 @@ class Experiment(ABC):
         name = recorder_name or self.DEFAULT_RECORDER_NAME
         found = self._newest(name)
         if found is not None:
-            return active if active == found and active is not None else found
+            return self._scope.find(found.require_id()) or found
         if not create:
             raise self._not_found(name)
         recorder = self.create_recorder(name)

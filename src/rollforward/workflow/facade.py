@@ -267,6 +267,22 @@ class QlibRecorder:
         """Store a copy of a file or folder in the active recorder."""
         self._recorder().log_artifact(local_path, artifact_path)
 
+    def log_text(self, text: str, artifact_file: str) -> None:
+        """Store a text in the active recorder, under any name."""
+        self._recorder().log_text(text, artifact_file)
+
+    def log_dict(self, dictionary: Any, artifact_file: str) -> None:
+        """Store a dictionary or list in the active recorder, as JSON or YAML by the suffix."""
+        self._recorder().log_dict(dictionary, artifact_file)
+
+    def log_figure(self, figure: Any, artifact_file: str) -> None:
+        """Store a figure in the active recorder; the suffix decides the format."""
+        self._recorder().log_figure(figure, artifact_file)
+
+    def log_table(self, data: Any, artifact_file: str) -> None:
+        """Append rows to a table in the active recorder; an index is dropped."""
+        self._recorder().log_table(data, artifact_file)
+
     def download_artifact(self, path: str, dst_path: str | None = None) -> str:
         """Bring an artifact to this machine and return its path, see `Recorder.download_artifact`."""
         return self.get_recorder().download_artifact(path, dst_path)

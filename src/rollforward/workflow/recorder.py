@@ -205,6 +205,22 @@ class Recorder(ABC):
         """Store a copy of a file, or of a folder, below ``artifact_path``."""
 
     @abstractmethod
+    def log_text(self, text: str, artifact_file: str) -> None:
+        """Store a text as it is, under any name."""
+
+    @abstractmethod
+    def log_dict(self, dictionary: Any, artifact_file: str) -> None:
+        """Store a dictionary or list as JSON or, by the suffix, as YAML."""
+
+    @abstractmethod
+    def log_figure(self, figure: Any, artifact_file: str) -> None:
+        """Store a figure; the suffix decides the format."""
+
+    @abstractmethod
+    def log_table(self, data: Any, artifact_file: str) -> None:
+        """Append rows to a table; an index is dropped."""
+
+    @abstractmethod
     def save_objects(self, local_path: Any = None, artifact_path: Any = None, **kwargs: Any) -> None:
         """Store objects, or what lies at a path.
 

@@ -92,8 +92,9 @@ def test_scopes_do_not_see_each_other(scope):
 def test_a_thread_sees_no_run_of_another_one_unless_it_runs_in_its_context(scope):
     run = push(scope)
     seen = []
-    for target in (scope.current, lambda context=copy_context(): context.run(scope.current)):
-        thread = threading.Thread(target=lambda target=target: seen.append(target()))
+    context = copy_context()
+    for target in (lambda: seen.append(scope.current()), lambda: context.run(lambda: seen.append(scope.current()))):
+        thread = threading.Thread(target=target)
         thread.start()
         thread.join()
 

@@ -17,7 +17,14 @@ from rollforward.workflow.mlflow_backend.client import checked_uri, client_for, 
 
 @pytest.mark.parametrize(
     "uri",
-    ["sqlite:////a/mlflow.db", "http://host:5000", "https://host", "postgresql://h/db", "mysql+pymysql://h/db", "databricks"],
+    [
+        "sqlite:////a/mlflow.db",
+        "http://host:5000",
+        "https://host",
+        "postgresql://h/db",
+        "mysql+pymysql://h/db",
+        "databricks",
+    ],
 )
 def test_databases_and_servers_pass(uri):
     assert checked_uri(uri) == uri

@@ -39,6 +39,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_NAME = "mlflow_recorder"
 KILLED = "KILLED"
 _NAME, _PARENT = "mlflow.runName", "mlflow.parentRunId"
+_ERROR = "error"
 
 
 class MLflowRecorder(Recorder):
@@ -70,18 +71,19 @@ class MLflowRecorder(Recorder):
         self._is_open = False
         self._binding: fluent.Binding | None = None
         self._run: Run | None = None
+        self._is_stale = False
         if mlflow_run is not None:
             self._take(mlflow_run)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the life of the run behind: a copy neither ends nor binds it."""
-        left_behind = ("_writer", "_artifacts", "_binding", "_run")
+        left_behind = ("_writer", "_artifacts")
         state = {key: value for key, value in self.__dict__.items() if key not in left_behind}
         return state | {"_is_open": False, "_binding": None, "_run": None}
 
     def _take(self, run: Run) -> None:
         info = run.info
-        self._run = run
+        self._run, self._is_stale = run, False
         self.id = info.run_id
         self.name = info.run_name or run.data.tags.get(_NAME) or self.name
         self.experiment_id = info.experiment_id
@@ -122,12 +124,24 @@ class MLflowRecorder(Recorder):
             raise
 
     def _reopen(self) -> None:
-        """Continue the run. Its params are what they were: another command line becomes a tag."""
+        before = (self._run or self._read()).info
+        store = store_of(client_for(self.uri))
         with mapped(f"continue run {self.id}"):
-            store_of(client_for(self.uri)).update_run_info(self.id, RunStatus.RUNNING, None, None)
+            store.update_run_info(self.id, RunStatus.RUNNING, None, None)
+        try:
+            self._note_resumption()
+        except BaseException:
+            store.update_run_info(self.id, RunStatus.from_string(before.status), before.end_time, None)
+            raise
         self.ended_at = None
-        if self.list_params().get(provenance.ARGV) != provenance.command_line():
+
+    def _note_resumption(self) -> None:
+        """Params stay what they were: another command line becomes a tag. The error of the last time is over."""
+        data = self._read().data
+        if data.params.get(provenance.ARGV) != provenance.command_line():
             self.set_tags(**{f"resumed.{provenance.ARGV}": provenance.command_line()})
+        if _ERROR in data.tags:
+            self.delete_tags(_ERROR)
 
     def _keep_code(self) -> None:
         texts = provenance.code().texts
@@ -139,9 +153,9 @@ class MLflowRecorder(Recorder):
             logger.warning("The state of the code was not kept: %s", error)
 
     def _discard(self) -> None:
-        run_id, self.id = self.require_id(), None
-        self.__dict__.pop("_writer", None)
-        self.__dict__.pop("_artifacts", None)
+        run_id, self.id, self.status, self._run = self.require_id(), None, self.STATUS_S, None
+        for name in ("_writer", "_artifacts"):
+            self.__dict__.pop(name, None)
         try:
             client_for(self.uri).delete_run(run_id)
         except Exception:
@@ -149,8 +163,7 @@ class MLflowRecorder(Recorder):
 
     def on_active(self) -> None:
         """Make MLflow's own active run the same run."""
-        run = self._run or self._read()
-        self._binding = fluent.bind(self.uri, run)
+        self._binding = fluent.bind(self.uri, self._run or self._read())
 
     def end_run(self, status: str = Recorder.STATUS_S, *, error: BaseException | None = None) -> None:
         """Write what is pending and close the run; see `Recorder.end_run`."""
@@ -175,7 +188,7 @@ class MLflowRecorder(Recorder):
 
     def _keep_error(self, error: BaseException) -> None:
         try:
-            self.set_tags(error=headline(error))
+            self.set_tags(**{_ERROR: headline(error)})
             self._artifacts.put_texts({"traceback.txt": full_traceback(error)})
         except TrackingError as reason:
             logger.warning("The traceback of run %s was not kept: %s", self.id, reason)
@@ -185,7 +198,7 @@ class MLflowRecorder(Recorder):
         if self.id is not None:
             with mapped(f"rename run {self.id}"):
                 client_for(self.uri).update_run(self.id, name=rname)
-            self._run = None
+            self._is_stale = True
         self.name = rname
 
     # -- writing ------------------------------------------------------------
@@ -200,19 +213,19 @@ class MLflowRecorder(Recorder):
         A text that is too long for MLflow is kept whole in ``params/<key>.txt``.
         """
         self._writer.put(params=self._texts("param", kwargs, MAX_PARAM))
-        self._run = None
+        self._is_stale = True
 
     def log_metrics(self, step: Any = None, **kwargs: Any) -> None:
         """Log one value of each metric; see `Recorder.log_metrics`."""
         check_keys(kwargs, "metric")
         at, now = checked_step(step), time.time_ns() // 1_000_000
         self._writer.put(points=[Point(key, number(key, value), now, at) for key, value in kwargs.items()])
-        self._run = None
+        self._is_stale = True
 
     def set_tags(self, **kwargs: Any) -> None:
         """Set tags; a text that is too long for MLflow is kept whole in ``tags/<key>.txt``."""
         self._writer.put(tags=self._texts("tag", kwargs, MAX_TAG))
-        self._run = None
+        self._is_stale = True
 
     def _texts(self, kind: str, values: Mapping[str, Any], limit: int) -> dict[str, str]:
         check_keys(values, kind)
@@ -237,7 +250,7 @@ class MLflowRecorder(Recorder):
                 except MlflowException as error:
                     if error_code(error) not in NOT_FOUND:
                         raise
-        self._run = None
+        self._is_stale = True
 
     # -- artifacts ----------------------------------------------------------
 
@@ -248,6 +261,26 @@ class MLflowRecorder(Recorder):
     def log_artifact(self, local_path: str | Path, artifact_path: str | None = None) -> None:
         """Store a copy of a file, or of a folder's content."""
         self._artifacts.put_path(local_path, artifact_path)
+
+    def log_text(self, text: str, artifact_file: str) -> None:
+        """Store a text as it is, under any name."""
+        self._artifacts.put_texts({artifact_file: text})
+
+    def log_dict(self, dictionary: Any, artifact_file: str) -> None:
+        """Store a dictionary or list as JSON or, by the suffix, as YAML."""
+        self._pass_on("log_dict", dictionary, artifact_file)
+
+    def log_figure(self, figure: Any, artifact_file: str) -> None:
+        """Store a figure of matplotlib or plotly; the suffix decides the format."""
+        self._pass_on("log_figure", figure, artifact_file)
+
+    def log_table(self, data: Any, artifact_file: str) -> None:
+        """Append rows to a table (``.json`` or ``.parquet``) that MLflow's pages can show; an index is dropped."""
+        self._pass_on("log_table", data, artifact_file)
+
+    def _pass_on(self, method: str, *arguments: Any) -> None:
+        with mapped(f"{method} to run {self.require_id()}"):
+            getattr(client_for(self.uri), method)(self.id, *arguments)
 
     def save_objects(self, local_path: Any = None, artifact_path: Any = None, **kwargs: Any) -> None:
         """Store objects, or what lies at a path; see `Recorder.save_objects`."""
@@ -300,24 +333,27 @@ class MLflowRecorder(Recorder):
             self.flush()
         with mapped(f"read run {run_id}"):
             run = client_for(self.uri).get_run(run_id)
-        self._run = run
+        self._run, self._is_stale = run, False
         self._artifact_uri = run.info.artifact_uri
         return run
+
+    def _last_read(self) -> Run:
+        return self._read() if self._run is None or self._is_stale else self._run
 
     @property
     def tags(self) -> dict[str, str]:
         """The tags, as last read."""
-        return dict((self._run or self._read()).data.tags)
+        return dict(self._last_read().data.tags)
 
     @property
     def params(self) -> dict[str, str]:
         """The parameters, as last read."""
-        return dict((self._run or self._read()).data.params)
+        return dict(self._last_read().data.params)
 
     @property
     def metrics(self) -> dict[str, float]:
         """The last values of the metrics, as last read."""
-        return dict((self._run or self._read()).data.metrics)
+        return dict(self._last_read().data.metrics)
 
     def list_metrics(self) -> dict[str, float]:
         """Read the metrics; see `Recorder.list_metrics`."""
