@@ -23,4 +23,7 @@ def ui(*, uri: str | None, host: str, port: int) -> int:
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, "--workers", "1"]
     command += ["--host", host, "--port", str(port)]
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    if os.name == "posix":
+        # The server takes this process over, so that whatever ends it reaches the server.
+        os.execve(sys.executable, command, environment)  # noqa: S606  # a fixed command, no shell
     return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603  # a fixed command

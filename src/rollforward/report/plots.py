@@ -234,8 +234,8 @@ def _zero_line(ax: Axes) -> None:
 
 
 def _date_axis(ax: Axes, shape: Shape) -> None:
-    # matplotlib's dates module carries no types
-    locator = mdates.AutoDateLocator(minticks=3, maxticks=5 if shape.narrow else 9)  # type: ignore[no-untyped-call]
+    # matplotlib's dates module carries no types. With three ticks at the least, no interval fits two and a half years.
+    locator = mdates.AutoDateLocator(minticks=2, maxticks=5 if shape.narrow else 9)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_locator(locator)
     formatter = mdates.ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
     ax.xaxis.set_major_formatter(formatter)

@@ -128,7 +128,8 @@ class ExpManager(ABC):
         Parameters
         ----------
         experiment_id, experiment_name
-            The experiment; a name that does not exist is created. Neither: the default one.
+            The experiment; a name that does not exist is created. Neither: that of the active run around this one, else
+            the default one.
         recorder_id, recorder_name, resume
             As in `Experiment.start`.
         uri
@@ -343,6 +344,10 @@ class ExpManager(ABC):
         **which: Any,
     ) -> ActiveRun:
         checked = None if uri is None else self.checked_uri(uri)
+        around = self._scope.runs()
+        if around and uri is None and experiment_id is None and experiment_name is None:
+            # A child belongs to its parent's experiment: MLflow's pages show the two together there only.
+            experiment_id = around[-1].experiment.id
         experiment = self._find_or_create(experiment_id, experiment_name, create=True, uri=checked)
         return experiment.begin(**which, uri_given=checked is not None)
 

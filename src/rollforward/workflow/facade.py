@@ -83,7 +83,8 @@ class QlibRecorder:
         Parameters
         ----------
         experiment_id, experiment_name
-            The experiment; a name that does not exist is created. Neither: the default one.
+            The experiment; a name that does not exist is created. Neither: that of the active run around this one, else
+            the default one.
         recorder_id, recorder_name
             The run to continue (an id, or the newest of a name), or the name of a new one.
         uri
@@ -290,6 +291,12 @@ class QlibRecorder:
     def set_tags(self, **kwargs: Any) -> None:
         """Set tags of the active recorder."""
         self._recorder().set_tags(**kwargs)
+
+    def flush(self) -> None:
+        """Wait until what was logged to the active recorder is in its store, see `Recorder.flush`."""
+        recorder = self.exp_manager.active_recorder
+        if recorder is not None:
+            recorder.flush()
 
     def _recorder(self) -> Recorder:
         return self.exp_manager.running_recorder()

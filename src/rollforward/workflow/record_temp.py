@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from rollforward.errors import DataError, LoadObjectError, MissingArtifactError, TaskError
+from rollforward.errors import DataError, LoadObjectError, MissingArtifactError, ModelError, TaskError
 from rollforward.evaluation.alpha import calc_ic, calc_long_short_return, ic_summary
 
 logger = logging.getLogger(__name__)
@@ -202,6 +202,8 @@ class SignalRecord(RecordTemp):
         ------
         TaskError
             If there is no model or no dataset.
+        ModelError
+            If the model predicts anything but a Series or a frame.
         """
         if self.model is None or self.dataset is None:
             lack = "model" if self.model is None else "dataset"
@@ -210,8 +212,7 @@ class SignalRecord(RecordTemp):
                 "a model and a dataset.",
                 f'Give {lack}=..., in a task as "<{lack.upper()}>".',
             )
-        pred = self.model.predict(self.dataset, **kwargs)
-        pred = pred.to_frame("score") if isinstance(pred, pd.Series) else pred
+        pred = _as_frame(self.model.predict(self.dataset, **kwargs), self.model)
         self.save(**{PRED: pred})
         label = self.generate_label(self.dataset)
         if label is not None:
@@ -221,6 +222,18 @@ class SignalRecord(RecordTemp):
     def list(self) -> list[str]:
         """Name the files: prediction and label."""
         return [PRED, LABEL]
+
+
+def _as_frame(pred: Any, model: Any) -> pd.DataFrame:
+    if isinstance(pred, pd.DataFrame):
+        return pred
+    if isinstance(pred, pd.Series):
+        return pred.to_frame("score")
+    raise ModelError(
+        f"{type(model).__name__}.predict returned an object of type {type(pred).__name__}.",
+        "a Series or a frame indexed (datetime, instrument).",
+        "Give the scores the index of what was predicted, for example that of dataset.prepare(segment).",
+    )
 
 
 class ACRecordTemp(RecordTemp):

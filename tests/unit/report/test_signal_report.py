@@ -162,6 +162,17 @@ def test_a_day_or_two_is_enough(n_dates):
     assert f">{MISSING}</td>" in report.html  # no deviation, no ratio
 
 
+@pytest.mark.parametrize("n_dates", [5, 20, 45, 90, 130, 260, 400, 640, 900, 1300, 2600])
+def test_dates_of_any_length_get_an_axis_without_a_warning(n_dates):
+    dates = pd.bdate_range("2018-07-02", periods=n_dates)
+    index = pd.MultiIndex.from_product([dates, list("ABC")], names=["datetime", "instrument"])
+    rng = np.random.default_rng(7)
+
+    report = signal_report(pd.Series(rng.normal(size=len(index)), index), pd.Series(rng.normal(size=len(index)), index))
+
+    assert report.figures["cumulative_ic"].startswith(PNG)
+
+
 def series(values, dates=("2024-01-02", "2024-01-02"), instruments=("A", "B")) -> pd.Series:
     index = pd.MultiIndex.from_arrays(
         [pd.to_datetime(list(dates)), list(instruments)], names=["datetime", "instrument"]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollforward.errors import ColumnError, DataError, LoadObjectError, TaskError
+from rollforward.errors import ColumnError, DataError, LoadObjectError, ModelError, TaskError
 from rollforward.workflow.record_temp import ACRecordTemp, RecordTemp, SigAnaRecord, SignalRecord
 
 INDEX = pd.MultiIndex.from_product(
@@ -250,3 +250,13 @@ def test_nothing_is_printed(capsys):
     SignalRecord(Constant(column(0)), Labels(column(1)), MemoryRecorder()).generate()
     SigAnaRecord(filled()).generate()
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("pred", [[1.0, 2.0], {"AAPL": 1.0}, np.zeros(3)])
+def test_a_prediction_that_is_no_series_is_refused_and_names_the_model(pred):
+    recorder = MemoryRecorder()
+
+    with pytest.raises(ModelError, match=r"Constant\.predict returned"):
+        SignalRecord(Constant(pred), Labels(None), recorder).generate()
+
+    assert recorder.objects == {}

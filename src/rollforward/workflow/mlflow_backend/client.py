@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.tracking._tracking_service import utils
 
-from rollforward.errors import ExpAlreadyExistError, StoreRefusedError, TrackingError
+from rollforward.errors import ExpAlreadyExistError, MissingDependencyError, StoreRefusedError, TrackingError
 from rollforward.settings.masking import mask_credentials
 
 if TYPE_CHECKING:
@@ -173,12 +173,20 @@ def _open(uri: str) -> MlflowClient:
     path = database_file(uri)
     with mapped(f"open the tracking store {mask_credentials(uri)}"), _quiet_loggers():
         if path is None:
-            return MlflowClient(tracking_uri=uri)
+            return _connect(uri)
         with _schema_lock(path):
             if not path.exists():
                 # Who creates the schema also decides where MLflow's own experiment "Default" keeps its artifacts.
                 _service._get_store(uri, artifact_root(path).as_uri())  # noqa: SLF001
             return MlflowClient(tracking_uri=uri)
+
+
+def _connect(uri: str) -> MlflowClient:
+    try:
+        return MlflowClient(tracking_uri=uri)
+    except ModuleNotFoundError as error:
+        scheme = urlsplit(uri).scheme
+        raise MissingDependencyError.of(str(error.name), "", f"stores of the kind {scheme}://") from error
 
 
 @contextmanager
