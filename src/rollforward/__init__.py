@@ -13,9 +13,10 @@ from rollforward._version import __version__
 if TYPE_CHECKING:
     from rollforward import errors
     from rollforward.data.calendar import Calendar
-    from rollforward.data.dataset import DatasetH
+    from rollforward.data.dataset import DatasetH, TSDatasetH
     from rollforward.data.handler import DataHandlerLP
     from rollforward.data.price_handler import PriceHandler
+    from rollforward.model.base import Model
     from rollforward.model.ens.ensemble import AverageEnsemble, RollingEnsemble
     from rollforward.model.ens.group import RollingGroup
     from rollforward.model.sklearn import SklearnModel
@@ -32,6 +33,7 @@ __all__ = [
     "Calendar",
     "DataHandlerLP",
     "DatasetH",
+    "Model",
     "PriceHandler",
     "R",
     "RecorderCollector",
@@ -41,6 +43,7 @@ __all__ = [
     "RollingJob",
     "Settings",
     "SklearnModel",
+    "TSDatasetH",
     "TrainerR",
     "__version__",
     "errors",
@@ -54,6 +57,7 @@ _HOMES = {
     "Calendar": "data.calendar",
     "DataHandlerLP": "data.handler",
     "DatasetH": "data.dataset",
+    "Model": "model.base",
     "PriceHandler": "data.price_handler",
     "R": "workflow",
     "RecorderCollector": "workflow.task.collect",
@@ -63,6 +67,7 @@ _HOMES = {
     "RollingJob": "workflow.rolling",
     "Settings": "settings",
     "SklearnModel": "model.sklearn",
+    "TSDatasetH": "data.dataset",
     "TrainerR": "workflow.trainer",
     "init": "settings",
     "signal_report": "report",

@@ -322,7 +322,7 @@ class TestHelpers:
         assert indices(segments["valid"]) == (10, 12)
         assert indices(segments["train"]) == (1, 9)
 
-    @pytest.mark.parametrize("end", [None, -1, "2020-03-05"])
+    @pytest.mark.parametrize("end", [None, -1, "-1", "2020-03-05"])
     def test_transform_end_date_to_the_last_session_so_far(self, end):
         assert transform_end_date(end, calendar=WITH_FUTURE) == day(42)
 

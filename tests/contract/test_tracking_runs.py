@@ -176,7 +176,7 @@ def test_a_failure_inside_start_leaves_nothing_active_and_no_run(recording, monk
     with recording.start(experiment_name="demo", recorder_name="outer"):
         outer = recording.get_recorder()
         with monkeypatch.context() as patch:
-            patch.setattr(module.RunWriter, "put", refuse)
+            patch.setattr(module.SyncWriter, "put_params", refuse)
             with pytest.raises(TrackingError, match="disk is full"), recording.start(experiment_name="demo"):
                 pytest.fail("must not be entered")
         assert recording.get_recorder() is outer
@@ -261,8 +261,9 @@ def test_a_bad_key_names_itself_and_nothing_of_the_call_is_written(run):
 
 def test_a_changed_param_is_an_error_that_loses_nothing(run):
     R.log_params(alpha=1)
+    R.log_params(alpha=2, beta=3)
     with pytest.raises(TrackingError, match="'alpha' is '1', and '2' was logged"):
-        R.log_params(alpha=2, beta=3)
+        R.flush()
     params = run.list_params()
     assert (params["alpha"], params["beta"]) == ("1", "3")
 

@@ -8,14 +8,20 @@ import importlib
 import logging
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from rollforward.errors import DataSourceError, ExperimentNotFoundError, InstantiationError, LeakageError
+from rollforward.instantiate import init_instance_by_config
 from rollforward.workflow import R
+from rollforward.workflow.task.gen import RollingGen
 from rollforward.workflow.trainer import TrainerR, begin_task_train, end_task_train, task_train
+from rollforward.workflow.trainer.check import check_task
+
+LONG = {"train": ("2020-01-01", "2020-06-30"), "test": ("2020-07-01", "2020-11-17")}
 
 TOYS = """
     import numpy as np
@@ -53,6 +59,12 @@ TOYS = """
     class Plain(Toy):
         def fit(self, dataset):
             super().fit(dataset)
+
+    class Seeing(Toy):
+        seen = []
+
+        def fit(self, dataset, reweighter=None):
+            Seeing.seen.append(id(dataset.handler))
 
     class Weights(Reweighter):
         def reweight(self, data):
@@ -273,9 +285,141 @@ def test_reuse_finds_the_same_task_and_trains_only_the_others(task, toys):
     assert second.reused == [trained[1].id, trained[0].id]
     assert len([entry for entry in toys.Toy.log if entry[0] == "fit"]) == 1
     assert all(recorder.status == "FINISHED" for recorder in again)
-    TrainerR("exp").train(tasks[:1])
-    assert TrainerR("exp", reuse=True).train(tasks[:1])[0].id not in {recorder.id for recorder in trained}
-    assert TrainerR("elsewhere", reuse=True).train(tasks[:1])[0].id not in {recorder.id for recorder in trained}
+    (newer,) = TrainerR("exp").train(tasks[:1])
+    assert TrainerR("exp", reuse=True).train(tasks[:1]) == [newer]
+
+
+def test_two_experiments_share_the_same_task_and_prefer_their_own_run(task, toys, caplog):
+    (theirs,) = TrainerR("exp").train(task)
+    trainer = TrainerR("elsewhere", reuse=True)
+    with caplog.at_level(logging.INFO, logger="rollforward.workflow.trainer"):
+        shared = trainer.train([task, started(task, "2020-02-03")])
+    assert shared[0] == theirs
+    assert trainer.reused == [theirs.id]
+    assert "1 tasks were trained in other experiments and are shared: exp" in caplog.text
+    assert [run.id for run in runs_of("elsewhere")] == [shared[1].id]
+    (own,) = TrainerR("elsewhere").train(task)
+    TrainerR("exp").train(task)
+    assert trainer.train(task) == [own]
+
+
+def test_a_deleted_experiment_shares_nothing(task):
+    TrainerR("exp").train(task)
+    R.delete_exp(experiment_name="exp")
+    trainer = TrainerR("elsewhere", reuse=True)
+    trainer.train(task)
+    assert trainer.reused == []
+
+
+def test_reuse_sees_that_the_user_s_code_changed(task, toys):
+    trainer = TrainerR("exp", reuse=True)
+    (first,) = trainer.train(task)
+    path = Path(toys.__file__)
+    path.write_text(path.read_text() + "\nNEW = 1\n")
+    (second,) = trainer.train(task)
+    assert trainer.reused == []
+    tags = [recorder.list_tags() for recorder in (first, second)]
+    assert tags[0]["code_hash"] != tags[1]["code_hash"]
+    assert tags[0]["task_hash"] == tags[1]["task_hash"]
+
+
+def test_looking_up_takes_as_many_requests_for_many_tasks_as_for_few(task, monkeypatch):
+    trainer = TrainerR("exp", reuse=True)
+    trained = trainer.train([started(task, f"2020-0{month}-03") for month in (1, 2, 3)])
+    searched = []
+    search = type(R.exp_manager).search_records
+    monkeypatch.setattr(
+        type(R.exp_manager), "search_records", lambda *args, **kwargs: searched.append(1) or search(*args, **kwargs)
+    )
+    monkeypatch.setattr(type(R.exp_manager), "get_recorder", lambda *args: pytest.fail("one by one"))
+    tasks = [started(task, f"2020-0{month}-03") for month in (3, 2, 1)]
+    assert trainer.train(tasks) == trained[::-1]
+    assert len(searched) == 1
+
+
+def for_test(task, start, end, *, refit):
+    task = copy.deepcopy(task)
+    task["dataset"]["kwargs"]["segments"]["test"] = (start, end)
+    task["dataset"]["kwargs"]["handler"]["kwargs"]["end_time"] = end
+    return {**task, "refit": False} if refit is False else task
+
+
+def test_a_task_that_is_not_to_be_refitted_takes_the_model_of_the_matching_one(task, toys):
+    task["model"]["kwargs"]["scale"] = 3.0
+    other = started(task, "2020-02-03")
+    tasks = [
+        for_test(task, "2020-09-01", "2020-09-30", refit=True),
+        for_test(other, "2020-09-01", "2020-09-30", refit=True),
+        for_test(task, "2020-10-01", "2020-10-30", refit=False),
+        for_test(task, "2020-11-02", "2020-11-30", refit=False),
+    ]
+    toys.Toy.log.clear()
+    recorders = TrainerR("exp").train(tasks)
+    assert len([entry for entry in toys.Toy.log if entry[0] == "fit"]) == 2
+    tags = [recorder.list_tags() for recorder in recorders]
+    assert [tag.get("model_from") for tag in tags] == [None, None, recorders[0].id, recorders[0].id]
+    assert tags[2]["model_hash"] == tags[0]["model_hash"] != tags[1]["model_hash"]
+    assert recorders[3].load_object("params.pkl")._fitted
+    pred = recorders[3].load_object("pred.pkl")
+    assert pred.index.get_level_values("datetime").min() == pd.Timestamp("2020-11-02")
+    whole = task_train(for_test(task, "2020-11-02", "2020-11-30", refit=True), "alone").load_object("pred.pkl")
+    pd.testing.assert_frame_equal(pred, whole)
+
+
+def test_a_model_is_taken_from_an_earlier_batch_and_another_experiment(task, toys):
+    (fitted,) = TrainerR("exp").train(for_test(task, "2020-09-01", "2020-09-30", refit=True))
+    toys.Toy.log.clear()
+    (taken,) = TrainerR("elsewhere", reuse=True).train(for_test(task, "2020-10-01", "2020-10-30", refit=False))
+    assert taken.list_tags()["model_from"] == fitted.id
+    assert ("fit", None) not in toys.Toy.log
+
+
+def test_without_a_matching_model_one_is_fitted_and_the_log_says_so(task, toys, caplog):
+    toys.Toy.log.clear()
+    recorder = task_train(for_test(task, "2020-10-01", "2020-10-30", refit=False), "exp")
+    assert toys.Toy.log == [("fit", None)]
+    assert "model_from" not in recorder.list_tags()
+    assert "no finished run was trained on the same" in caplog.text
+
+
+def test_a_model_whose_file_is_gone_is_not_taken(task, toys, caplog):
+    (fitted,) = TrainerR("exp").train(for_test(task, "2020-09-01", "2020-09-30", refit=True))
+    Path(fitted.get_local_dir(), "artifacts", "params.pkl").unlink()
+    toys.Toy.log.clear()
+    task_train(for_test(task, "2020-10-01", "2020-10-30", refit=False), "exp")
+    assert toys.Toy.log == [("fit", None)]
+    assert f"The model of run {fitted.id} cannot be taken" in caplog.text
+
+
+def test_a_prepared_task_takes_its_model_when_it_is_ended(task, toys):
+    begun = begin_task_train(for_test(task, "2020-10-01", "2020-10-30", refit=False), "exp")
+    (fitted,) = TrainerR("exp").train(for_test(task, "2020-09-01", "2020-09-30", refit=True))
+    toys.Toy.log.clear()
+    ended = end_task_train(begun, "exp")
+    assert ended.list_tags()["model_from"] == fitted.id
+    assert toys.Toy.log == []
+
+
+def test_a_hundred_tasks_share_one_live_handler(task, toys, caplog):
+    handler = init_instance_by_config(task["dataset"]["kwargs"]["handler"])
+    task["model"]["class"] = "Seeing"
+    task["dataset"]["kwargs"] |= {"handler": handler, "segments": LONG}
+    tasks = RollingGen(step=1, trunc_days=1, calendar=pd.bdate_range("2020-01-01", "2021-03-31")).generate(task)
+    toys.Seeing.seen.clear()
+
+    def fit_only(task, experiment_name, recorder_name=None):
+        resolved = check_task(task).resolved
+        init_instance_by_config(resolved["model"]).fit(init_instance_by_config(resolved["dataset"]))
+        return recorders[0]
+
+    with caplog.at_level(logging.INFO, logger="rollforward.workflow.trainer"):
+        recorders = TrainerR("exp", reuse=True).train(tasks[:2])
+        TrainerR("exp", fit_only, reuse=True).train(tasks)
+    assert len(toys.Seeing.seen) == 102
+    assert set(toys.Seeing.seen) == {id(handler)}
+    assert {"task_hash", "model_hash"}.isdisjoint(recorders[0].list_tags())
+    assert "100 of 100 tasks cannot be found again later: " in caplog.text
+    assert "DataHandlerLP" in caplog.text
 
 
 def test_reuse_takes_nothing_that_was_not_trained_to_its_end(task, toys, monkeypatch):

@@ -21,7 +21,7 @@ from mlflow.utils import validation
 
 from rollforward.errors import TrackingError
 from rollforward.workflow.mlflow_backend import client as client_module
-from rollforward.workflow.mlflow_backend import search, values, writer
+from rollforward.workflow.mlflow_backend import search, sending, sqlite, values
 
 
 @pytest.fixture
@@ -78,9 +78,9 @@ def test_engines_and_stores_are_cached_where_they_can_be_forgotten(client, track
 
 
 def test_limits_are_not_below_ours():
-    assert writer.MAX_METRICS <= validation.MAX_METRICS_PER_BATCH
-    assert max(writer.MAX_PARAMS, writer.MAX_TAGS) <= validation.MAX_PARAMS_TAGS_PER_BATCH
-    assert writer.MAX_ALL <= validation.MAX_ENTITIES_PER_BATCH
+    assert sending.MAX_METRICS <= validation.MAX_METRICS_PER_BATCH
+    assert max(sending.MAX_PARAMS, sending.MAX_TAGS) <= validation.MAX_PARAMS_TAGS_PER_BATCH
+    assert sending.MAX_ALL <= validation.MAX_ENTITIES_PER_BATCH
     assert values.MAX_PARAM <= validation.MAX_PARAM_VAL_LENGTH
     assert values.MAX_TAG <= validation.MAX_TAG_VAL_LENGTH
     assert values.MAX_KEY <= validation.MAX_ENTITY_KEY_LENGTH
@@ -120,6 +120,12 @@ def test_the_greatest_value_of_one_millisecond_and_step_is_the_last(client, run)
     assert client.get_run(run_id).data.metrics == {"m": 0}
 
 
+def test_the_tables_of_metrics_are_those_that_are_written_directly(client, run):
+    """A failure here only means that points go the long way again, see `sqlite`."""
+    assert sqlite.insert(client._tracking_client.store, run.info.run_id, [("m", 1.0, 5, 0), ("m", 2.0, 5, 1)])
+    assert client.get_run(run.info.run_id).data.metrics == {"m": 2}
+
+
 def test_more_than_fifty_thousand_runs_at_once_are_refused(client):
     client.search_runs(["0"], max_results=50_000)
     with pytest.raises(MlflowException):
@@ -155,7 +161,13 @@ def test_what_does_not_exist_has_this_code(client, call):
 
 
 def test_the_codes_in_the_table_of_errors_exist():
-    used = {*client_module.NOT_FOUND, *client_module.REFUSED, *client_module._TAKEN, *client_module._REMEDIES}
+    used = {
+        *client_module.NOT_FOUND,
+        *client_module.REFUSED,
+        *client_module._TAKEN,
+        *client_module._REMEDIES,
+        *sending._TRANSIENT,
+    }
     assert used <= set(ErrorCode.keys())
 
 

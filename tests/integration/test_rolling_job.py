@@ -11,6 +11,7 @@ from scipy import stats
 
 from rollforward import settings
 from rollforward.data.calendar import Calendar
+from rollforward.data.price_handler import PriceHandler
 from rollforward.errors import (
     ColumnError,
     DataSourceError,
@@ -19,6 +20,7 @@ from rollforward.errors import (
     OutOfCalendarError,
     RollforwardError,
     SegmentError,
+    TaskError,
 )
 from rollforward.model.base import Model
 from rollforward.testing import copy_store, release_store
@@ -195,15 +197,46 @@ def test_folds_are_children_with_their_windows_as_tags(first, using):
     assert tags["model"] == "Ridge"
     plan = job(Calendar.of("bundled:sp500_close")).plan().iloc[1]
     for column, value in plan.items():
-        assert tags[column] == str(value.date())
+        if column.endswith(("_start", "_end")):
+            assert tags[column] == str(value.date())
 
 
 def test_the_parent_holds_the_report_and_the_tables(first):
     names = set(first.recorder.list_artifacts())
 
-    assert {"report.html", "pred.pkl", "label.pkl", "folds.csv", "ic_by_year.csv", "plots", "sig_analysis"} <= names
+    expected = {"report.html", "pred.pkl", "label.pkl", "folds.csv", "audit.csv", "ic_by_year.csv", "plots"}
+    assert expected | {"sig_analysis"} <= names
+    assert "plots/windows.png" in first.recorder.list_artifacts("plots")
     assert first.recorder.load_object("report.html").startswith("<!")
     assert first.recorder.status == "FINISHED"
+
+
+def test_the_parent_says_what_it_is_where_mlflow_shows_it(first):
+    tags, params = first.recorder.list_tags(), first.recorder.list_params()
+
+    assert tags["mlflow.note.content"].startswith("Walk-forward job, sliding: 6 folds, tested 2017-01-03 to ")
+    assert "Folds: 6 " in tags["mlflow.note.content"]
+    assert (params["step"], params["rtype"], params["purge"], params["n_folds"]) == ("126", "sliding", "auto", "6")
+    assert params["task.model.kwargs.alpha"] == "100.0"
+
+
+def test_the_audit_is_stored_and_shows_the_distance_of_every_fold(first):
+    audit = first.recorder.load_object("audit.csv")
+
+    assert len(audit) == len(first.recorders)
+    assert (audit["overlap"] == 0).all()
+    assert (audit["label_distance"] >= 1).all()
+
+
+@pytest.mark.parametrize("options", [{"trunc_days": 6}, {"trunc_days": 1}, {"purge": None}])
+def test_a_leak_is_refused_before_anything_starts(empty, calendar, options):
+    leaking = job(calendar, changed((*SEGMENTS, "valid"), ("2016-01-04", "2016-12-30")), **options)
+
+    for refused in (leaking.run, leaking.plan):
+        with pytest.raises(LeakageError, match="fold 0"):
+            refused()
+
+    assert runs() == []
 
 
 def test_a_second_run_trains_nothing_and_adds_nothing(first, using, calendar):
@@ -227,6 +260,94 @@ def test_training_again_on_demand_gives_the_same_numbers_in_new_runs(using, firs
     pd.testing.assert_frame_equal(again.pred, first.pred)
 
 
+def prepared(**kwargs):
+    """A handler whose label nobody knows before it is built."""
+    return PriceHandler(**kwargs)
+
+
+def test_a_label_that_only_the_built_handler_knows_is_purged_too(empty, calendar, caplog):
+    kwargs = TASK["dataset"]["kwargs"]["handler"]["kwargs"]
+    task = changed(("dataset", "kwargs", "handler"), {"func": prepared, "kwargs": kwargs})
+
+    audit = job(calendar, task).audit()
+
+    assert (audit["label_lookahead"] == LOOKAHEAD).all()
+    assert (audit["label_distance"] >= 1).all()
+    assert "Nothing is purged" not in caplog.text
+
+
+def test_two_experiments_share_their_folds(first, using, calendar):
+    there = RollingJob(task=TASK, experiment_name="another", step=STEP, rtype="sliding", calendar=calendar)
+    result = there.run(progress=False)
+
+    assert (result.n_trained, result.n_reused, result.resumed) == (0, len(first.recorders), False)
+    assert [recorder.id for recorder in runs("another")] == [result.recorder.id]
+    pd.testing.assert_frame_equal(result.pred, first.pred, check_exact=True)
+    assert set(result.report.tables["folds"]["status"]) == {"reused"}
+
+
+def test_only_what_changed_is_trained(first, using, calendar, caplog):
+    longer = changed((*SEGMENTS, "test"), ("2017-01-03", "2020-12-31"))
+
+    with caplog.at_level("INFO", logger="rollforward.workflow.trainer"):
+        result = job(calendar, longer).run(progress=False)
+
+    n_folds = len(result.recorders)
+    assert (result.n_reused, result.n_trained) == (len(first.recorders), n_folds - len(first.recorders))
+    assert f"Reusing {len(first.recorders)} of {n_folds} trained tasks, training 2" in caplog.text
+    dates = first.pred.index.get_level_values("datetime")
+    pd.testing.assert_frame_equal(result.pred.loc[dates.min() : dates.max()], first.pred, check_exact=True)
+
+
+def test_the_plan_knows_what_is_trained_and_how_long_it_takes(first, using, calendar):
+    trained = job(calendar).plan()
+    longer = job(calendar, changed((*SEGMENTS, "test"), ("2017-01-03", "2020-12-31")), name="planned only")
+    anew = longer.plan(reuse=False)
+
+    assert [R.get_recorder(recorder_id=run).list_tags()["test_start"] for run in trained["trained"]] == [
+        str(start.date()) for start in trained["test_start"]
+    ]
+    assert (trained["expected_seconds"] == 0).all()
+    assert anew["trained"].isna().all()
+    assert (anew["expected_seconds"] > 0).all()
+    assert len(set(anew["expected_seconds"])) == 1
+    assert (anew["n_test"] == STEP).all()
+    assert "planned only" not in {recorder.name for recorder in runs()}
+
+
+def test_windows_between_refits_share_one_model(empty, calendar):
+    result = job(calendar, refit=3).run(progress=False)
+
+    assert (result.n_trained, result.n_predicted, result.n_reused) == (2, 4, 0)
+    models = [recorder.list_tags().get("model_from") for recorder in result.recorders]
+    one, two = result.recorders[0].id, result.recorders[3].id
+    assert models == [None, one, one, None, two, two]
+    assert list(result.report.tables["folds"]["status"]) == ["trained", "predicted", "predicted"] * 2
+    coefficients = [recorder.load_object("params.pkl").estimator_.coef_ for recorder in result.recorders]
+    np.testing.assert_array_equal(coefficients[0], coefficients[2])
+    assert not np.array_equal(coefficients[0], coefficients[3])
+    again = job(calendar, refit=3).run(progress=False)
+    assert (again.n_trained, again.n_predicted, again.n_reused) == (0, 0, 6)
+    planned = job(calendar, refit=3, name="other").plan(reuse=False)
+    assert list(planned["refit"]) == [True, False, False] * 2
+    assert planned["expected_seconds"].notna().all()
+
+
+def test_a_live_handler_is_shared_and_its_job_is_never_found_again(empty, calendar, caplog):
+    kwargs = {"source": "bundled:sp500_close", "horizon": 5, "start_time": "2012-01-03", "end_time": "2018-12-31"}
+    task = changed((*SEGMENTS, "test"), ("2017-01-03", "2017-12-29"))
+    task["dataset"]["kwargs"]["handler"] = PriceHandler(**kwargs)
+    live = job(calendar, task)
+
+    with caplog.at_level("INFO", logger="rollforward.workflow"):
+        results = [live.run(progress=False), live.run(progress=False)]
+
+    assert [result.n_trained for result in results] == [2, 2]
+    assert results[0].recorder.id != results[1].recorder.id
+    assert "PriceHandler" in next(text for text in caplog.messages if "cannot be found again" in text)
+    pd.testing.assert_frame_equal(results[0].pred, results[1].pred, check_exact=True)
+
+
 def test_another_model_is_another_job(first, using, calendar):
     other = job(calendar, changed(("model", "kwargs", "alpha"), 10.0)).run(progress=False)
 
@@ -235,7 +356,7 @@ def test_another_model_is_another_job(first, using, calendar):
 
 
 class Unsteady(Model):
-    """Fails on the fold that a file names, and predicts zero elsewhere."""
+    """Fails on the fold that a file names."""
 
     def __init__(self, file):
         self.file = file
@@ -245,9 +366,12 @@ class Unsteady(Model):
         if start in Path(self.file).read_text(encoding="utf-8"):
             raise ZeroDivisionError(f"fold {start} is cursed")
 
+        feature = dataset.prepare("train", col_set="feature")
+        self.weights = np.random.default_rng(len(feature)).normal(size=feature.shape[1])
+
     def predict(self, dataset, segment="test"):
-        feature = dataset.prepare(segment, col_set="feature").iloc[:, 0]
-        return feature.fillna(0.0).rename("score")
+        feature = dataset.prepare(segment, col_set="feature").fillna(0.0)
+        return (feature @ self.weights).rename("score")
 
 
 def test_an_interrupted_job_goes_on_where_it_stopped(empty, calendar, tmp_path):
@@ -275,6 +399,12 @@ def test_an_interrupted_job_goes_on_where_it_stopped(empty, calendar, tmp_path):
     assert result.resumed
     assert result.recorder.status == "FINISHED"
     assert result.recorder.id in stopped
+    whole = unsteady.run(reuse=False, progress=False)
+    assert whole.n_reused == 0
+    for name in ("pred", "label"):
+        pd.testing.assert_frame_equal(getattr(result, name), getattr(whole, name), check_exact=True)
+        kept = [one.recorder.load_object(f"{name}.pkl") for one in (result, whole)]
+        assert kept[0].to_numpy().tobytes() == kept[1].to_numpy().tobytes()
 
 
 @pytest.mark.parametrize(
@@ -337,3 +467,40 @@ def test_the_caller_s_task_is_not_touched(empty, calendar):
     job(calendar, last_fold_only).run(progress=False)
 
     assert task == TASK
+
+
+class WindowMean(Model):
+    """Scores a window by its mean."""
+
+    def fit(self, dataset, reweighter=None):
+        assert len(dataset.prepare("train", col_set="feature"))
+
+    def predict(self, dataset, segment="test"):
+        windows = dataset.prepare(segment, col_set="feature")
+        values = np.nan_to_num([np.nansum(window) for window in windows])
+        return pd.Series(values, index=windows.get_index(), name="score")
+
+
+def test_a_model_of_windows_is_rolled_like_any_other(empty, calendar):
+    task = changed(("dataset", "class"), "TSDatasetH")
+    task["dataset"]["kwargs"]["step_len"] = 5
+    task["dataset"]["kwargs"]["handler"]["kwargs"]["features"] = ["REV1", "VOL20"]
+    task["dataset"]["kwargs"]["segments"]["test"] = ("2019-07-01", "2019-12-30")
+    task["model"] = {"class": WindowMean}
+
+    result = job(calendar, task).run(progress=False)
+
+    fold = result.recorders[0]
+    assert isinstance(fold.load_object("label.pkl"), pd.DataFrame)
+    assert result.label.index.equals(result.pred.index)
+    assert math.isfinite(result.recorder.list_metrics()["IC"])
+
+
+def test_a_task_without_records_is_refused_before_anything_is_trained(empty, calendar):
+    task = copy.deepcopy(TASK)
+    del task["record"]
+
+    with pytest.raises(TaskError, match="record"):
+        job(calendar, task).run(progress=False)
+
+    assert runs() == []

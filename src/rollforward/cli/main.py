@@ -53,15 +53,19 @@ def _dispatch(arguments: argparse.Namespace) -> int:
         from rollforward.cli.ui import ui  # noqa: PLC0415  # a command loads its own imports only
 
         return ui(uri=arguments.uri, host=arguments.host, port=arguments.port)
-    from rollforward.cli.run import DEMO, run  # noqa: PLC0415  # the same
+    from rollforward.cli.run import DEMO, Choices, run  # noqa: PLC0415  # the same
 
     config = DEMO if arguments.command == "demo" else arguments.config
     return run(
         config,
-        experiment_name=arguments.experiment,
-        plan_only=arguments.plan,
-        reuse=arguments.reuse,
-        uri=arguments.uri,
+        Choices(
+            experiment_name=arguments.experiment,
+            rolling=arguments.rolling,
+            plan_only=arguments.plan,
+            plot=arguments.plot,
+            reuse=arguments.reuse,
+            uri=arguments.uri,
+        ),
     )
 
 
@@ -85,9 +89,23 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def _add_job_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--plan", action="store_true", help="print all folds and stop; nothing is trained or stored")
     command.add_argument(
-        "--no-reuse", dest="reuse", action="store_false", help="train every fold anew, also those already finished"
+        "--rolling",
+        metavar="KEY=VALUE,...",
+        help="options of the rolling job, added to the file's or instead of them: step=20,type=sliding,purge=auto,"
+        "refit=4; also gap, trunc_days, max_train, last, handler_window, name",
+    )
+    command.add_argument(
+        "--plan",
+        action="store_true",
+        help="print all folds, what is trained already and how long the rest may take, and stop; nothing is stored",
+    )
+    command.add_argument("--plot", metavar="FILE.png", help="draw the folds' windows into this file")
+    command.add_argument(
+        "--reuse",
+        action=argparse.BooleanOptionalAction,
+        help="take finished runs of the same task, data and code instead of training again; a rolling job does so "
+        "unless told otherwise",
     )
     command.add_argument("--experiment", metavar="NAME", help="experiment to store under, instead of the file's")
     command.add_argument("--uri", help="tracking store, for example sqlite:////data/mlflow.db or http://host:5000")

@@ -5,70 +5,106 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from rollforward import settings
-from rollforward.cli.config import Workflow, load_workflow
-from rollforward.cli.tables import ic_table, plan_table, show
+from rollforward.cli.config import Workflow, load_workflow, parse_rolling
+from rollforward.cli.tables import ic_table, plan_table, show, totals
+from rollforward.errors import DataError, SettingsError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from rollforward.workflow.recorder import Recorder
-    from rollforward.workflow.rolling import RollingResult
+    from rollforward.workflow.rolling import RollingJob, RollingResult
 
 DEMO = Path(__file__).with_name("demo.yaml")
 
 
-def run(
-    config: str | Path,
-    *,
-    experiment_name: str | None = None,
-    plan_only: bool = False,
-    reuse: bool = True,
-    uri: str | None = None,
-) -> int:
+@dataclass(frozen=True)
+class Choices:
+    """What the command line decides.
+
+    Attributes
+    ----------
+    experiment_name
+        Wins over the file's.
+    rolling
+        Options of the rolling job as text; they win over the file's.
+    plan_only
+        Print the folds and stop.
+    plot
+        File for a picture of the folds' windows.
+    reuse
+        Take finished runs of the same task, data, code and version instead of training again. ``None``: rolling jobs
+        do, a single task does not.
+    uri
+        Tracking store; wins over the file's.
+    """
+
+    experiment_name: str | None = None
+    rolling: str | None = None
+    plan_only: bool = False
+    plot: str | None = None
+    reuse: bool | None = None
+    uri: str | None = None
+
+
+def run(config: str | Path, choices: Choices) -> int:
     """Run a workflow file and say what it did.
 
     Parameters
     ----------
     config
         Path of the YAML file.
-    experiment_name
-        Wins over the file's.
-    plan_only
-        Print the folds and stop.
-    reuse
-        Take finished folds of the same task, data and version instead of training them again.
-    uri
-        Tracking store; wins over the file's.
+    choices
+        What the command line decides.
     """
     workflow = load_workflow(config)
-    current = settings.init(**workflow.init | ({"uri": uri} if uri else {}))
-    name = experiment_name or workflow.experiment_name or current.experiment
-    if workflow.rolling is None:
-        return _run_once(workflow, name)
-    return _run_rolling(workflow, name, plan_only=plan_only, reuse=reuse)
+    rolling = workflow.rolling
+    if choices.rolling is not None:
+        rolling = (rolling or {}) | parse_rolling(choices.rolling)
+    if choices.plot is not None and Path(choices.plot).suffix.lower() != ".png":
+        raise SettingsError(f"--plot is {choices.plot!r}.", "a file name that ends in .png.", "Change the name.")
+    current = settings.init(**workflow.init | ({"uri": choices.uri} if choices.uri else {}))
+    name = choices.experiment_name or workflow.experiment_name or current.experiment
+    if rolling is None:
+        return _run_once(workflow, name, choices)
+    return _run_rolling(workflow, rolling, name, choices)
 
 
-def _run_once(workflow: Workflow, name: str) -> int:
-    from rollforward.workflow.trainer import task_train  # noqa: PLC0415  # `run --help` must not load it
+def _run_once(workflow: Workflow, name: str, choices: Choices) -> int:
+    from rollforward.workflow.rolling import plan  # noqa: PLC0415  # `run --help` must not load it
+    from rollforward.workflow.trainer import TrainerR  # noqa: PLC0415  # the same
 
-    recorder = task_train(workflow.task, name)
-    print(f"\nRun {recorder.name} ({recorder.id}) of experiment {name}: {recorder.status}")
+    reuse = bool(choices.reuse)
+    if choices.plan_only or choices.plot:
+        planned = plan(workflow.task, name, reuse=reuse)
+        _show_plan(planned, "Plan: one task", choices)
+        if choices.plan_only:
+            return 0
+    trainer = TrainerR(name, reuse=reuse, progress=False)
+    (recorder,) = trainer(workflow.task)
+    how = "reused" if trainer.reused else recorder.status
+    print(f"\nRun {recorder.name} ({recorder.id}) of experiment {name}: {how}")
     for key, value in recorder.list_metrics().items():
         print(f"  {key:<16} {value: .4f}")
     _say_where(recorder)
     return 0
 
 
-def _run_rolling(workflow: Workflow, name: str, *, plan_only: bool, reuse: bool) -> int:
+def _run_rolling(workflow: Workflow, rolling: dict[str, object], name: str, choices: Choices) -> int:
     from rollforward.workflow.rolling import RollingJob  # noqa: PLC0415  # `run --help` must not load it
 
-    job = RollingJob(task=workflow.task, experiment_name=name, **workflow.rolling or {})
-    show(plan_table(job.plan(), title=_plan_title(job), whole=plan_only))
-    if plan_only:
+    # Keys are checked where they are read; what a value has to be, the job says.
+    job = RollingJob(task=workflow.task, experiment_name=name, **rolling)  # type: ignore[arg-type]
+    reuse = choices.reuse is not False
+    _show_plan(job.plan(reuse=reuse), _plan_title(job), choices)
+    if choices.plan_only:
         return 0
     result = job.run(reuse=reuse, progress=True)
     print(_summary(result))
@@ -77,30 +113,50 @@ def _run_rolling(workflow: Workflow, name: str, *, plan_only: bool, reuse: bool)
     return 0
 
 
-def _plan_title(job: object) -> str:
-    folds, step, rtype = len(job.tasks), job.step, job.rtype  # type: ignore[attr-defined]  # RollingJob stays lazy
-    return f"Plan: {folds} folds, {rtype} train window, {step} sessions each"
+def _show_plan(planned: pd.DataFrame, title: str, choices: Choices) -> None:
+    show(plan_table(planned, title=title, whole=choices.plan_only))
+    print(totals(planned))
+    if choices.plot is not None:
+        _draw(planned, Path(choices.plot))
+
+
+def _draw(planned: pd.DataFrame, path: Path) -> None:
+    from rollforward.report import windows_png  # noqa: PLC0415  # matplotlib, only when a picture is asked for
+
+    try:
+        path.write_bytes(windows_png(planned))
+    except OSError as error:
+        raise DataError(
+            f"The picture cannot be written to {path}: {error.strerror}.", "a file in a folder that can be written to."
+        ) from error
+    print(f"Windows drawn into {path}")
+
+
+def _plan_title(job: RollingJob) -> str:
+    step = f"{job.step} sessions each" if isinstance(job.step, int) else f"cut at {job.step}"
+    return f"Plan: {len(job.tasks)} folds, {job.rtype} train window, {step}"
 
 
 def _summary(result: RollingResult) -> str:
+    predicted = f"predicted {result.n_predicted} with the model of another fold, " if result.n_predicted else ""
+    home = result.recorder.experiment_id
+    n_shared = sum(recorder.experiment_id != home for recorder in result.recorders)
+    shared = f" ({n_shared} of other experiments)" if n_shared else ""
     how = "continued and its report replaced" if result.resumed else "new"
     return (
-        f"\nFolds: trained {result.n_trained}, reused {result.n_reused} from earlier runs. "
+        f"\nFolds: trained {result.n_trained}, {predicted}reused {result.n_reused} from earlier runs{shared}. "
         f"Job run {result.recorder.id}: {how}."
     )
 
 
 def _say_where(recorder: Recorder, *, report: bool = False) -> None:
-    artifacts = _artifacts(recorder)
-    print(f"\nReport:    {artifacts}/report.html" if report else "")
-    print(f"Artifacts: {artifacts}")
-    print(f"Runs:      {_program()} ui --uri {shlex.quote(settings.mask_credentials(settings.current().uri))}")
-
-
-def _artifacts(recorder: Recorder) -> str:
-    """Spell the place of the artifacts as a path if they are on this machine, else as their address."""
     address = recorder.get_artifact_uri()
-    return url2pathname(urlsplit(address).path) if address.startswith("file:") else address
+    if address.startswith("file:"):
+        # As a path, without the percent signs of an address, it can be opened as it is printed.
+        address = url2pathname(urlsplit(address).path)
+    print(f"\nReport:    {address}/report.html" if report else "")
+    print(f"Artifacts: {address}")
+    print(f"Runs:      {_program()} ui --uri {shlex.quote(settings.mask_credentials(settings.current().uri))}")
 
 
 def _program() -> str:

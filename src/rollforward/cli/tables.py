@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -13,11 +14,14 @@ if TYPE_CHECKING:
 
 _HEAD, _TAIL = 3, 2
 _DIGITS = 4
+_SHORT_ID = 8
+_FILE_WIDTH, _ROOM_FOR_COUNTS = 200, 110
 
 
 def show(table: Table) -> None:
-    """Print a table to standard output."""
-    Console().print("", table)
+    """Print a table to standard output; into a file or a pipe it goes in full width."""
+    console = Console()
+    (console if console.is_terminal else Console(width=_FILE_WIDTH)).print("", table)
 
 
 def plan_table(plan: pd.DataFrame, *, title: str, whole: bool) -> Table:
@@ -26,22 +30,50 @@ def plan_table(plan: pd.DataFrame, *, title: str, whole: bool) -> Table:
     Parameters
     ----------
     plan
-        One row per fold; columns ``<segment>_start`` and ``<segment>_end``.
+        See `rollforward.workflow.rolling.plan`.
     title
         Shown above.
     whole
         Show all folds, not only the first and the last ones.
     """
     segments = [column.removesuffix("_start") for column in plan.columns if str(column).endswith("_start")]
-    table = Table("fold", *segments, title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    console = Console()
+    with_count = whole and (not console.is_terminal or console.width >= _ROOM_FOR_COUNTS)
+    to_do = [_to_do(plan.iloc[position]) for position in range(len(plan))]
+    # One answer for all is in the line of totals.
+    extra = ["to do"] if len(set(to_do)) > 1 else []
+    table = Table("fold", *segments, *extra, title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shortened = not whole and len(plan) > _HEAD + _TAIL + 1
     shown = [*range(_HEAD), *range(len(plan) - _TAIL, len(plan))] if shortened else list(range(len(plan)))
     for position in shown:
         row = plan.iloc[position]
         if shortened and position == len(plan) - _TAIL:
-            table.add_row("...", *("..." for _ in segments))
-        table.add_row(str(position), *(_range(row[f"{name}_start"], row[f"{name}_end"]) for name in segments))
+            table.add_row("...", *("..." for _ in [*segments, *extra]))
+        ranges = [_range(row, name, with_count=with_count) for name in segments]
+        table.add_row(str(position), *ranges, *(to_do[position] for _ in extra))
     return table
+
+
+def totals(plan: pd.DataFrame) -> str:
+    """Say in one line how much of a plan is left to do, and how long it may take."""
+    left = plan[plan["trained"].isna()]
+    n_fits = int(left["refit"].sum())
+    parts = [f"{n_fits} to train"]
+    if n_fits < len(left):
+        parts.append(f"{len(left) - n_fits} to predict with the model of another fold")
+    parts.append(f"{len(plan) - len(left)} trained already")
+    return f"Folds: {', '.join(parts)}. Expected time: {_expected(left)}."
+
+
+def _expected(left: pd.DataFrame) -> str:
+    if left.empty:
+        return "none"
+    seconds = left["expected_seconds"]
+    if seconds.isna().all():
+        return "unknown, as this experiment has no finished run of the model"
+    about = f"about {timedelta(seconds=max(round(seconds.sum()), 1))}, by earlier runs"
+    unknown = int(seconds.isna().sum())
+    return f"{about}; not known for {unknown} folds" if unknown else about
 
 
 def ic_table(by_year: pd.DataFrame) -> Table:
@@ -60,8 +92,16 @@ def _number(column: object, value: float) -> str:
     return f"{value:,.0f}" if str(column).startswith("n_") else f"{value:.{_DIGITS}f}"
 
 
-def _range(start: object, end: object) -> str:
-    return f"{_day(start)}..{_day(end)}"
+def _to_do(row: pd.Series) -> str:
+    if row["trained"] is not None:
+        return str(row["trained"])[:_SHORT_ID]
+    return "train" if row["refit"] else "predict"
+
+
+def _range(row: pd.Series, name: str, *, with_count: bool) -> str:
+    span = f"{_day(row[f'{name}_start'])}..{_day(row[f'{name}_end'])}"
+    count = str(row.get(f"n_{name}"))
+    return f"{span} ({count})" if with_count and count.isdigit() else span
 
 
 def _day(value: object) -> str:

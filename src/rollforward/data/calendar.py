@@ -17,7 +17,7 @@ import pandas as pd
 from rollforward import settings
 from rollforward.data import calendar_sources as sources
 from rollforward.data.loader import resolve_source
-from rollforward.data.times import as_time, nanoseconds
+from rollforward.data.times import as_time, last_nanosecond, nanoseconds
 from rollforward.errors import CalendarError, NotASessionError, OutOfCalendarError
 
 if TYPE_CHECKING:
@@ -183,6 +183,11 @@ class Calendar:
         """The last session that is not in the future."""
         return self[self._n_current - 1]
 
+    @cached_property
+    def is_daily(self) -> bool:
+        """Whether every session is a day, at midnight; if not, the sessions are bars."""
+        return bool((self._index == self._index.normalize()).all())
+
     @property
     def n_current(self) -> int:
         """How many sessions are not in the future."""
@@ -199,7 +204,7 @@ class Calendar:
         Parameters
         ----------
         start, end
-            Inclusive bounds, which need not be sessions; ``None`` = open.
+            Inclusive bounds, which need not be sessions; ``None`` = open. An end that is a date means the whole day.
         future
             Whether sessions after `current_end` count.
 
@@ -233,15 +238,17 @@ class Calendar:
             Need not be a session.
         side
             ``"start"``: the index of the first session not before `time`, up to ``len(calendar)``.
-            ``"end"``: the index of the last session not after `time`, down to -1.
+            ``"end"``: the index of the last session not after `time`, down to -1; a date without a time of day (text or
+            `datetime.date`) means the whole day, with all its bars.
 
         Raises
         ------
         CalendarError
             If `time` is not a time-zone naive time.
         """
-        value = nanoseconds(as_time(time))
-        return bisect_left(self._ns, value) if side == "start" else bisect_right(self._ns, value) - 1
+        if side == "start":
+            return bisect_left(self._ns, nanoseconds(as_time(time)))
+        return bisect_right(self._ns, last_nanosecond(time)) - 1
 
     def index_of(self, time: TimeLike, direction: Direction | None = None) -> int:
         """Find the index of a session.

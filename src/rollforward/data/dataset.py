@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pandas as pd
 
 from rollforward.data.handler import DataHandlerABC
+from rollforward.data.ranges import is_ranges, parse_all, parse_ranges
 from rollforward.data.sampler import TSDataSampler
-from rollforward.data.segments import parse_segment, parse_segments
-from rollforward.data.selection import CS_ALL, CS_RAW, DATETIME, as_slice, covered, nearest, time_positions
+from rollforward.data.selection import (
+    CS_ALL,
+    CS_RAW,
+    DATETIME,
+    as_slice,
+    covered,
+    joined,
+    nearest,
+    select_rows,
+    time_positions,
+)
 from rollforward.errors import DataError, EmptySegmentError, SegmentError
 from rollforward.instantiate import init_instance_by_config
 from rollforward.serialize import Serializable
@@ -19,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["Dataset", "DatasetH", "TSDataSampler", "TSDatasetH"]
-
-_UNTIL_NOW = -1  # Qlib's other way to write an open end
 
 
 class Dataset(Serializable):
@@ -51,7 +59,8 @@ class DatasetH(Dataset):
     handler
         A handler, its configuration, or ``"file://..."``, the path of a stored one.
     segments
-        Names (``train``, ``valid``, ``test``, ...) to pairs of times, both inclusive, ``None`` open.
+        Names (``train``, ``valid``, ``test``, ...) to pairs of times, both inclusive, ``None`` open; a segment with
+        holes is a list of such pairs, in time order.
     fetch_kwargs
         Arguments of every ``handler.fetch``; those of ``prepare`` win.
     **kwargs
@@ -60,7 +69,7 @@ class DatasetH(Dataset):
     Raises
     ------
     SegmentError
-        If a segment is no pair of times, or begins after its end.
+        If a segment is neither a pair of times nor a list of pairs, begins after its end, or its ranges overlap.
     """
 
     def __init__(
@@ -70,7 +79,7 @@ class DatasetH(Dataset):
         fetch_kwargs: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        parse_segments(segments)
+        parse_all(segments)
         self.handler: Any = init_instance_by_config(handler, accept_types=DataHandlerABC)
         if not hasattr(self.handler, "fetch"):
             raise DataError(f"{self.handler!r} is not a data handler.", "a DataHandler, or its configuration.")
@@ -98,11 +107,11 @@ class DatasetH(Dataset):
         Raises
         ------
         SegmentError
-            If a segment is no pair of times, or begins after its end.
+            As of the constructor.
         """
         if "segments" in kwargs:
             segments = kwargs.pop("segments")
-            parse_segments(segments)
+            parse_all(segments)
             self.segments = dict(deepcopy(segments))
         if handler_kwargs is not None:
             self.handler.config(**handler_kwargs)
@@ -129,8 +138,8 @@ class DatasetH(Dataset):
         Parameters
         ----------
         segments
-            The name of a segment; a list or tuple of names; or a selector of ``handler.fetch`` (a slice or pair of
-            times, both inclusive, or one time).
+            The name of a segment; a list or tuple of names; a selector of ``handler.fetch`` (a slice or pair of times,
+            both inclusive, or one time); or a list of pairs, whose rows come one after the other.
         col_set, data_key, **kwargs
             As of ``handler.fetch``.
 
@@ -152,19 +161,34 @@ class DatasetH(Dataset):
             return self._prepare_named(segments, fetch_kwargs)
         return self._prepare_checked("The selected segment", segments, fetch_kwargs)
 
+    def prepare_rows(self, segments: Any, col_set: Any = CS_ALL, data_key: str = "infer", **kwargs: Any) -> Any:
+        """Do what `prepare` does, always as rows, also where a subclass prepares windows or another form.
+
+        Parameters
+        ----------
+        segments, col_set, data_key, **kwargs
+            As of ``prepare``.
+        """
+        return DatasetH(self.handler, self.segments, self.fetch_kwargs).prepare(segments, col_set, data_key, **kwargs)
+
     def _prepare_named(self, name: str, fetch_kwargs: dict[str, Any]) -> Any:
         if name not in self.segments:
             raise SegmentError(f"There is no segment {name!r}.", nearest(name, self.segments))
-        parse_segment(self.segments[name], f"segment {name!r}")
-        segment = as_slice(self.segments[name])
-        end = None if isinstance(segment.stop, int) and segment.stop == _UNTIL_NOW else segment.stop
-        return self._prepare_checked(f"The segment {name!r}", slice(segment.start, end), fetch_kwargs)
+        segment = self.segments[name]
+        parse_ranges(segment, f"segment {name!r}")
+        title = f"The segment {name!r}"
+        selector = [as_slice(part) for part in segment] if is_ranges(segment) else as_slice(segment)
+        return self._prepare_checked(title, selector, fetch_kwargs)
 
     def _prepare_checked(self, title: str, selector: Any, fetch_kwargs: dict[str, Any]) -> Any:
-        data = self._prepare_seg(selector, **fetch_kwargs)
+        if is_ranges(selector):
+            data = self._prepare_ranges([as_slice(part) for part in selector], **fetch_kwargs)
+        else:
+            data = self._prepare_seg(selector, **fetch_kwargs)
         if len(data):
             return data
-        bounds = f"{selector.start} to {selector.stop}" if isinstance(selector, slice) else repr(selector)
+        parts = [part for part in (selector if is_ranges(selector) else [selector]) if isinstance(part, slice)]
+        bounds = ", ".join(f"{part.start} to {part.stop}" for part in parts) or repr(selector)
         data_key = fetch_kwargs["data_key"]
         times = self.handler.fetch(col_set=CS_RAW, data_key=data_key).index.get_level_values(DATETIME)
         raise EmptySegmentError(
@@ -177,23 +201,26 @@ class DatasetH(Dataset):
         """Fetch one segment; what subclasses turn into other forms of data."""
         return self.handler.fetch(selector, **kwargs)
 
+    def _prepare_ranges(self, ranges: list[slice], **kwargs: Any) -> Any:
+        """Fetch a segment of several ranges, in time order; what subclasses turn into other forms of data."""
+        return joined([self.handler.fetch(part, **kwargs) for part in ranges])
+
     @staticmethod
     def get_min_time(segments: Mapping[str, Any]) -> Any:
         """Return the earliest start of some segments, as it is written there; ``None`` if one is open."""
-        return _extreme([as_slice(segment).start for segment in segments.values()], min)
+        return _extreme([_hull(segment).start for segment in segments.values()], min)
 
     @staticmethod
     def get_max_time(segments: Mapping[str, Any]) -> Any:
         """Return the latest end of some segments, as it is written there; ``None`` if one is open."""
-        ends = [as_slice(segment).stop for segment in segments.values()]
-        return _extreme([None if isinstance(end, int) else end for end in ends], max)
+        return _extreme([_hull(segment).stop for segment in segments.values()], max)
 
 
 class TSDatasetH(DatasetH):
     """A dataset of time-series windows: ``prepare`` returns a ``TSDataSampler``.
 
-    The windows of a segment's first rows reach back before its start, as far as the handler has data. No window reaches
-    beyond its own row.
+    The windows of a segment's first rows reach back before its start, as far as the handler has data; in a segment of
+    several ranges, into the hole before each. No window reaches beyond its own row.
 
     Parameters
     ----------
@@ -235,15 +262,20 @@ class TSDatasetH(DatasetH):
 
         Takes two more arguments from ``prepare``: ``flt_col``, and ``dtype`` of the windows.
         """
+        is_range = isinstance(selector, slice | tuple | list)
+        return self._prepare_ranges([as_slice(selector) if is_range else slice(selector, selector)], **kwargs)
+
+    def _prepare_ranges(self, ranges: list[slice], **kwargs: Any) -> TSDataSampler:
+        """Fetch all from the history of the first range to the end of the last; only rows of the ranges are samples."""
         flt_col = kwargs.pop("flt_col", self.flt_col)
         dtype = kwargs.pop("dtype", None)
-        is_range = isinstance(selector, slice | tuple | list)
-        segment = as_slice(selector) if is_range else slice(selector, selector)
-        data = self._fetch_with_history(segment, kwargs)
-        flt_data = None
-        if flt_col is not None:
-            flt_data = self._fetch_with_history(segment, {**kwargs, "col_set": flt_col})
-        return TSDataSampler(data, segment.start, segment.stop, self.step_len, dtype=dtype, flt_data=flt_data)
+        whole = slice(ranges[0].start, ranges[-1].stop)
+        data = self._fetch_with_history(whole, kwargs)
+        flt_data = None if flt_col is None else self._fetch_with_history(whole, {**kwargs, "col_set": flt_col})
+        if len(ranges) > 1:
+            chosen = pd.DataFrame({"chosen": True}, index=data.index) if flt_data is None else flt_data
+            flt_data = joined([select_rows(chosen, part) for part in ranges])
+        return TSDataSampler(data, whole.start, whole.stop, self.step_len, dtype=dtype, flt_data=flt_data)
 
     def _fetch_with_history(self, segment: slice, fetch_kwargs: dict[str, Any]) -> pd.DataFrame:
         data: pd.DataFrame = self.handler.fetch(slice(None, segment.stop), **fetch_kwargs)
@@ -253,6 +285,12 @@ class TSDatasetH(DatasetH):
         n_history = min(self.step_len - 1, len(history))
         first = start if n_history == 0 else int(times.searchsorted(history[-n_history]))
         return data.iloc[first:]
+
+
+def _hull(segment: Any) -> slice:
+    if not is_ranges(segment):
+        return as_slice(segment)
+    return slice(as_slice(segment[0]).start, as_slice(segment[-1]).stop)
 
 
 def _is_time(text: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +62,8 @@ class ForwardReturn:
             positive.
         """
         if label is None:
+            if isinstance(horizon, bool) or not isinstance(horizon, Integral):
+                raise DataError(f"horizon is {horizon!r}.", "a number of sessions, an integer from 1.")
             return cls(ENTRY_LAG, ENTRY_LAG + horizon)
         expressions = [label] if isinstance(label, str) else list(label)
         match = _REF_LABEL.fullmatch(re.sub(r"\s", "", expressions[0])) if len(expressions) == 1 else None
@@ -168,7 +171,11 @@ class PriceFeatureLoader(DataLoader):
     def _compute(self, instruments: list[str] | None) -> _Panel:
         prices = self.source.load(instruments)
         if self.field not in prices.columns:
-            raise ColumnError(f"The source has no column {self.field!r}.", nearest(self.field, prices.columns))
+            raise ColumnError(
+                f"The source has no column {self.field!r}.",
+                nearest(self.field, prices.columns),
+                "Name the column of the closes: field='...'.",
+            )
         column = prices[self.field].dropna()
         if instruments is not None:
             check_instruments(instruments, column.index.get_level_values(1).unique(), "The source")
@@ -281,6 +288,11 @@ class PriceHandler(DataHandlerLP):
             fit_start_time=fit_start_time,
             fit_end_time=fit_end_time,
         )
+
+    @classmethod
+    def lookahead_of(cls, *, label: str | Sequence[str] | None = None, horizon: int = 5, **_: Any) -> int:
+        """Tell the `label_lookahead` of a handler with these arguments, without building it."""
+        return ForwardReturn.parse(label, horizon).exit_lag
 
 
 DEFAULT_LEARN_PROCESSORS: tuple[Any, ...] = (

@@ -7,12 +7,12 @@ A segment is a pair of times, both inclusive, ``None`` = open. Here is how segme
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
-from rollforward.data.times import as_time
+from rollforward.data.times import as_time, last_day
 from rollforward.errors import CalendarError, LeakageError, OutOfCalendarError, SegmentError, TaskError
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def parse_segment(value: Any, name: str = "segment") -> Segment:
     Parameters
     ----------
     value
-        A pair (tuple, list) or a slice of dates, times or texts; ``None`` in it = open.
+        A pair (tuple, list) or a slice of dates, times or texts; ``None`` in it = open. An end that names a month or a
+        year means its last day.
     name
         What to call the segment in an error.
 
@@ -39,9 +40,9 @@ def parse_segment(value: Any, name: str = "segment") -> Segment:
     SegmentError
         If the value is not a pair of times, or starts after its end.
     """
-    first, last = _pair(value, name)
+    first, last = bounds_of(value, name)
     start = _endpoint(first, name)
-    end = None if isinstance(last, int) and last == _UNTIL_NOW else _endpoint(last, name)
+    end = _endpoint(last, name, last_day)
     if start is not None and end is not None and start > end:
         raise SegmentError(f"{name} starts on {start!s}, after its end {end!s}.", "a start that is not after the end.")
     return start, end
@@ -55,9 +56,7 @@ def parse_segments(segments: Mapping[str, Any]) -> Segments:
     SegmentError
         As `parse_segment`; or if `segments` is not a mapping of names to pairs.
     """
-    if not isinstance(segments, Mapping):
-        raise SegmentError(f"The segments are {segments!r}.", 'a mapping such as {"train": (start, end), ...}.')
-    return {name: parse_segment(value, f"segment {name!r}") for name, value in segments.items()}
+    return {name: parse_segment(value, f"segment {name!r}") for name, value in _mapping(segments).items()}
 
 
 def segments_of(task: Mapping[str, Any]) -> Segments:
@@ -75,19 +74,30 @@ def segments_of(task: Mapping[str, Any]) -> Segments:
     SegmentError
         If they cannot be read.
     """
+    return parse_segments(raw_segments_of(task))
+
+
+def raw_segments_of(task: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Find the segments of a task, as they are written there.
+
+    Raises
+    ------
+    TaskError
+        If the task has no segments.
+    """
     try:
         dataset = task["dataset"]
-        segments = dataset["kwargs"]["segments"] if isinstance(dataset, Mapping) else dataset.segments
+        found: Mapping[str, Any] = dataset["kwargs"]["segments"] if isinstance(dataset, Mapping) else dataset.segments
     except (KeyError, TypeError, AttributeError) as error:
         raise TaskError(
             "The task has no segments.",
             'task["dataset"]["kwargs"]["segments"], or a dataset with an attribute segments.',
             'add them: {"train": (start, end), "test": (start, end)}.',
         ) from error
-    return parse_segments(segments)
+    return found
 
 
-def with_segments(task: Mapping[str, Any], segments: Mapping[str, Segment]) -> dict[str, Any]:
+def with_segments(task: Mapping[str, Any], segments: Mapping[str, Any]) -> dict[str, Any]:
     """Make the same task with other segments.
 
     Parameters
@@ -152,18 +162,31 @@ def check_segments(
     return parsed
 
 
-def leak(name: str, end: object, test_start: object, test_key: str) -> LeakageError:
-    """Build the error of a segment that does not end before the test segment starts."""
+def leak(name: str, end: object, test_start: object, test_key: str, where: str = "") -> LeakageError:
+    """Build the error of a segment that does not end before the test segment starts; `where` names the fold."""
     ends = "is open at its end" if end is None else f"ends on {end!s}"
     starts = "is open at its start" if test_start is None else f"starts on {test_start!s}"
     return LeakageError(
-        f"Segment {name!r} {ends}, but segment {test_key!r} {starts}.",
+        f"{where}Segment {name!r} {ends}, but segment {test_key!r} {starts}.",
         f"every segment but {test_key!r} ends before {test_key!r} starts.",
-        f"end {name!r} earlier, start {test_key!r} later, or purge with trunc_days.",
+        f"end {name!r} earlier, start {test_key!r} later, or cut with trunc_days.",
     )
 
 
-def _pair(value: Any, name: str) -> tuple[Any, Any]:
+def _mapping(segments: Any) -> Mapping[str, Any]:
+    if not isinstance(segments, Mapping):
+        raise SegmentError(f"The segments are {segments!r}.", 'a mapping such as {"train": (start, end), ...}.')
+    return segments
+
+
+def bounds_of(value: Any, name: str = "segment") -> tuple[Any, Any]:
+    """Take a segment apart, its bounds as they are written; an end of -1, Qlib's other way to write it, is ``None``.
+
+    Raises
+    ------
+    SegmentError
+        If the value is not a pair.
+    """
     pair: tuple[Any, ...] = ()
     if isinstance(value, slice) and value.step is None:
         pair = value.start, value.stop
@@ -173,14 +196,15 @@ def _pair(value: Any, name: str) -> tuple[Any, Any]:
         pair = tuple(value)
     if len(pair) != 2:  # noqa: PLR2004  a pair
         raise SegmentError(f"{name} is {value!r}.", "a pair (start, end), None where it is open.")
-    return pair[0], pair[1]
+    start, end = pair
+    return start, None if isinstance(end, int) and end == _UNTIL_NOW else end
 
 
-def _endpoint(value: Any, name: str) -> pd.Timestamp | None:
+def _endpoint(value: Any, name: str, read: Callable[[Any], pd.Timestamp] = as_time) -> pd.Timestamp | None:
     if value is None:
         return None
     try:
-        return as_time(value)
+        return read(value)
     except CalendarError as error:
         raise SegmentError(f"{name} has the bound {value!r}.", error.expected, error.remedy) from error
 

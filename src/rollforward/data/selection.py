@@ -87,20 +87,24 @@ def time_positions(times: pd.Index, start: Any, end: Any) -> tuple[int, int]:
 
 
 def as_slice(segment: Any) -> slice:
-    """Turn a pair of bounds, in a tuple, a list or a slice, into a slice.
+    """Turn a pair of bounds, in a tuple, a list or a slice, into a slice; an end of -1 means open.
 
     Raises
     ------
     SegmentError
         If it is not a pair.
     """
+    if isinstance(segment, tuple | list) and len(segment) == 2:  # noqa: PLR2004 - a pair has two ends
+        segment = slice(*segment)
     if isinstance(segment, slice):
         if segment.step is not None:
             raise SegmentError(f"The segment {segment!r} has a step.", "a start and an end.")
-        return segment
-    if isinstance(segment, tuple | list) and len(segment) == 2:  # noqa: PLR2004 - a pair has two ends
-        return slice(segment[0], segment[1])
+        return slice(segment.start, None) if _is_until_now(segment.stop) else segment
     raise SegmentError(f"{segment!r} is not a segment.", "a pair (start, end), both inclusive, None for an open end.")
+
+
+def _is_until_now(bound: Any) -> bool:
+    return isinstance(bound, int) and bound == -1  # Qlib's other way to write an open end
 
 
 def covered(times: pd.Index) -> str:
@@ -142,6 +146,35 @@ def select_rows(frame: pd.DataFrame, selector: Any, level: str | int | None = DA
     bounds = as_slice(selector) if isinstance(selector, slice | tuple | list) else slice(selector, selector)
     first, last = time_positions(keys, bounds.start, bounds.stop)
     return frame.iloc[first:last]
+
+
+def select_window(frame: pd.DataFrame, start: Any, end: Any) -> pd.DataFrame:
+    """Select the rows from one time to another, or from each of several starts to its end.
+
+    Parameters
+    ----------
+    frame
+        Rows sorted by ``(datetime, instrument)``.
+    start, end
+        Both inclusive, ``None`` open; or two lists of as many times, in time order.
+
+    Raises
+    ------
+    SegmentError
+        If a time cannot be read as one, or the lists do not fit each other.
+    """
+    if not isinstance(start, list | tuple) and not isinstance(end, list | tuple):
+        return select_rows(frame, slice(start, end))
+    if not isinstance(start, list | tuple) or not isinstance(end, list | tuple) or len(start) != len(end):
+        raise SegmentError(f"The window is {start!r} to {end!r}.", "two times, or two lists of as many times.")
+    found: pd.DataFrame = joined([select_rows(frame, slice(*pair)) for pair in zip(start, end, strict=True)])
+    return found
+
+
+def joined(pieces: Sequence[Any]) -> Any:
+    """Put frames, or series, of ranges that follow each other into one; empty ones have no say in its types."""
+    filled = [piece for piece in pieces if len(piece)] or list(pieces[:1])
+    return filled[0] if len(filled) == 1 else pd.concat(filled)
 
 
 def _select_instruments(frame: pd.DataFrame, keys: pd.Index, selector: Any) -> pd.DataFrame:

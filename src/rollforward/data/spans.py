@@ -9,14 +9,13 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from rollforward.data.segments import Segment, outside, parse_segment
+from rollforward.data.segments import Segment, bounds_of, outside, parse_segment
 from rollforward.data.times import as_time
 from rollforward.errors import EmptySegmentError, OutOfCalendarError, SegmentError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rollforward.data.calendar import Calendar, Side
+    from rollforward.data.times import TimeLike
 
 Span: TypeAlias = tuple[int | None, int | None]
 RollType: TypeAlias = Literal["sliding", "expanding"]
@@ -25,7 +24,7 @@ ROLL_SD: Literal["sliding"] = "sliding"
 ROLL_EX: Literal["expanding"] = "expanding"
 
 
-def span_of(calendar: Calendar, segment: Segment, name: str = "segment") -> Span:
+def span_of(calendar: Calendar, segment: Any, name: str = "segment") -> Span:
     """Count a segment in sessions.
 
     Parameters
@@ -33,7 +32,8 @@ def span_of(calendar: Calendar, segment: Segment, name: str = "segment") -> Span
     calendar
         The sessions.
     segment
-        Its bounds need not be sessions: the start moves to the next session, the end to the previous one.
+        As `parse_segment` takes it. Its bounds need not be sessions: the start moves to the next session, the end to
+        the previous one. An end that is a date, without a time of day, means the whole day with all its bars.
     name
         What to call the segment in an error.
 
@@ -44,14 +44,17 @@ def span_of(calendar: Calendar, segment: Segment, name: str = "segment") -> Span
 
     Raises
     ------
+    SegmentError
+        If it cannot be read.
     OutOfCalendarError
         If the segment lies outside the calendar as a whole.
     EmptySegmentError
         If no session lies within it.
     """
-    start, end = segment
-    first = None if start is None else _index(calendar, start, "start", name)
-    last = None if end is None else _index(calendar, end, "end", name)
+    bounds = bounds_of(segment, name)
+    start, end = parse_segment(bounds, name)
+    first = None if start is None else _index(calendar, bounds[0], "start", name)
+    last = None if end is None else _index(calendar, bounds[1], "end", name)
     if first is not None and last is not None and first > last:
         raise EmptySegmentError(
             f"There is no session in {name} from {start!s} to {end!s}.",
@@ -89,7 +92,7 @@ def align_segment(calendar: Calendar, segment: Any) -> Segment:
     EmptySegmentError
         If no session lies within it.
     """
-    return segment_at(calendar, span_of(calendar, parse_segment(segment)))
+    return segment_at(calendar, span_of(calendar, segment))
 
 
 def shift_segment(calendar: Calendar, segment: Any, n_sessions: int, rtype: RollType = ROLL_SD) -> Segment:
@@ -118,7 +121,7 @@ def shift_segment(calendar: Calendar, segment: Any, n_sessions: int, rtype: Roll
     """
     if rtype not in {ROLL_SD, ROLL_EX}:
         raise SegmentError(f"rtype={rtype!r} is unknown.", f"{ROLL_SD!r} or {ROLL_EX!r}.")
-    start, end = shift_span(span_of(calendar, parse_segment(segment)), n_sessions, rtype)
+    start, end = shift_span(span_of(calendar, segment), n_sessions, rtype)
     out_of_reach = (start is not None and not 0 <= start < len(calendar)) or (end is not None and end < 0)
     if out_of_reach:
         raise OutOfCalendarError(
@@ -153,7 +156,7 @@ def truncate_segment(calendar: Calendar, segment: Any, test_start: Any, days: in
         If nothing of the segment is left.
     """
     limit = calendar.position(as_time(test_start), "start") - whole_number(days, "days", 0)
-    span = span_of(calendar, parse_segment(segment), name)
+    span = span_of(calendar, segment, name)
     return segment_at(calendar, truncate_span(calendar, span, limit, name))
 
 
@@ -193,8 +196,8 @@ def whole_number(value: Any, name: str, lowest: int) -> int:
     return number
 
 
-def _index(calendar: Calendar, time: pd.Timestamp, side: Side, name: str) -> int:
+def _index(calendar: Calendar, time: TimeLike, side: Side, name: str) -> int:
     index = calendar.position(time, side)
     if not 0 <= index < len(calendar):
-        raise outside(calendar, time, name)
+        raise outside(calendar, as_time(time), name)
     return index

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rollforward.errors import DataError
-from rollforward.evaluation.bydate import Panel, correlation, panel_of, ranks
+from rollforward.evaluation.bydate import Panel, correlation, excess, panel_of, ranks
 
 if TYPE_CHECKING:
     from rollforward.evaluation.bydate import Floats, Ints
@@ -216,7 +216,7 @@ def calc_long_short_prec(  # Qlib's signature
             f"Need more instruments: at least {int(1 / quantile) + 1}.",
             "Use a larger quantile or more instruments.",
         )
-    target = panel.label - panel.mean(panel.label)[panel.code] if is_alpha else panel.label
+    target = excess(panel, panel.label) if is_alpha else panel.label
     panel = Panel(panel.pred, target, panel.code, panel.dates)
     panel = panel.pairs() if dropna else panel
     size = _side_size(panel, quantile)

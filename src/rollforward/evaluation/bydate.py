@@ -136,6 +136,13 @@ def correlation(panel: Panel, x: Floats, y: Floats) -> Floats:
     return np.asarray(np.clip(r, -1.0, 1.0), dtype=float)
 
 
+def excess(panel: Panel, values: Floats) -> Floats:
+    """Subtract from values the mean of their date; where all of a date are equal the rest is zero, without rounding."""
+    known = ~np.isnan(values)
+    equal = _constant(panel.keep(known), values[known])[panel.code]
+    return np.where(equal & known, 0.0, values - panel.mean(values)[panel.code])
+
+
 def ranks(panel: Panel, values: Floats) -> Floats:
     """Rank values within their date from 1; ties share the average of their ranks."""
     n = len(values)

@@ -85,7 +85,7 @@ def cards(measures: Measures, n_folds: int | None) -> list[dict[str, str]]:
         ("Instruments", f"{measures.n_instruments:,}", f"{measures.per_date:,} on a typical date"),
     ]
     if n_folds is not None:
-        rows.append(("Folds", f"{n_folds:,}", "one model each"))
+        rows.append(("Folds", f"{n_folds:,}", "test windows"))
     return [{"name": name, "value": value, "hint": hint} for name, value, hint in rows]
 
 

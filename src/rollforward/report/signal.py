@@ -18,6 +18,7 @@ from rollforward.report.html import Drawing
 from rollforward.report.measures import add_fold_ics, measure
 from rollforward.report.picture import to_png, to_svg
 from rollforward.report.plots import Shape
+from rollforward.report.windows import WIDTH, short_names, timeline_height
 from rollforward.serialize.atomic import atomic_write
 
 if TYPE_CHECKING:
@@ -30,9 +31,7 @@ if TYPE_CHECKING:
     from rollforward.report.measures import Measures
 
 _LIBRARIES = ("pandas", "numpy", "matplotlib")
-_WIDE, _NARROW = 1024, 360
-_NAME_LENGTH = 8
-_ROW_LOW, _ROW_HIGH, _ROWS, _LEAST = 4.5, 20.0, 460.0, 60.0
+_WIDE, _NARROW = WIDTH, 360
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,9 +206,7 @@ def _plots(
         ),
     }
     if table is not None and windows is not None:
-        names = [_shortened(name) for name in table["name"]]
-        rows = len(table) * min(max(_ROWS / len(table), _ROW_LOW), _ROW_HIGH)
-        height = round(plots.WINDOWS_FRAME + max(rows, _LEAST))
+        names, height = short_names(table["name"]), timeline_height(len(table))
         planned["windows"] = _Plot(
             lambda shape: plots.draw_windows(windows, names, shape),
             "Windows",
@@ -225,11 +222,6 @@ def _drawing(plot: _Plot) -> Drawing:
         wide=to_svg(plot.draw(Shape(_WIDE, wide)), plot.description),
         narrow=to_svg(plot.draw(Shape(_NARROW, narrow, narrow=True)), plot.description),
     )
-
-
-def _shortened(name: object) -> str:
-    text = str(name)
-    return text if len(text) <= _NAME_LENGTH else text[: _NAME_LENGTH - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def _versions() -> dict[str, str]:

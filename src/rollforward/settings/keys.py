@@ -10,10 +10,11 @@ from rollforward.settings.nearest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FIELDS = ("uri", "experiment", "exp_manager", "artifact_root", "task_store", "task_db_name", "calendar")
+FIELDS = ("uri", "experiment", "exp_manager", "artifact_root", "task_store", "task_db_name", "calendar", "async_log")
 KEYS = (*FIELDS, "mongo")
 MANAGER_KEYS = ("class", "module_path", "kwargs")
 MONGO_KEYS = ("task_url", "task_db_name")
+SWITCHES = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
 
 _DATA = "Data are named in the task: give its handler a loader or a file."
 _CACHE = "There is no such cache: drop it."
@@ -90,6 +91,26 @@ def refuse_unknown(keys: Iterable[object], known: tuple[str, ...], place: str) -
             continue
         remedy = REPLACED.get(str(key)) or did_you_mean(key, known, otherwise="Remove it.")
         raise SettingsError(f"{place}: there is no setting {key!r}.", f"one of {', '.join(sorted(known))}.", remedy)
+
+
+def require_switch(value: Any, name: str) -> bool:
+    """Return a setting that is on or off; a text is read as TOML and shells spell it.
+
+    Raises
+    ------
+    SettingsError
+        If it is neither.
+    """
+    if isinstance(value, bool):
+        return value
+    switch = SWITCHES.get(value.strip().lower()) if isinstance(value, str) else None
+    if switch is None:
+        raise SettingsError(
+            f"{name} is {value!r}.",
+            f"true or false (as a text: {', '.join(SWITCHES)}).",
+            f"Correct {name}, or leave it out to take the default.",
+        )
+    return switch
 
 
 def require_text(value: Any, name: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rollforward.errors import SettingsError
-from rollforward.settings.keys import KEYS, MANAGER_KEYS, MONGO_KEYS, refuse_unknown, require_text
+from rollforward.settings.keys import KEYS, MANAGER_KEYS, MONGO_KEYS, refuse_unknown, require_switch, require_text
 from rollforward.settings.masking import masked
 from rollforward.settings.values import DEFAULT_MANAGER
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?#]+)(?P<rest>.*)", re.DOTALL)
+_SWITCHED = ("async_log",)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -76,6 +77,8 @@ def _checked(key: str, value: Any, source: Source) -> Any:
     name = source.name_of(key)
     if key == "calendar":
         return require_text(value, name) if isinstance(value, str) else value
+    if key in _SWITCHED:
+        return require_switch(value, name)
     text = require_text(os.fspath(value) if isinstance(value, os.PathLike) else value, name)
     if key == "artifact_root":
         return text if _SCHEME.match(text) else str((source.folder / text).resolve())

@@ -49,15 +49,16 @@ def init(
     task_db_name: str | None = None,
     calendar: Any = None,
     artifact_root: str | PathLike[str] | None = None,
+    async_log: bool | None = None,
     **unknown: Any,
 ) -> Settings:
     """Decide the settings of this process.
 
     An argument wins over the environment (``ROLLFORWARD_URI``, ``_EXPERIMENT``, ``_TASK_STORE``, ``_TASK_DB_NAME``,
-    ``_CALENDAR``, ``_ARTIFACT_ROOT``), which wins over the nearest ``rollforward.toml`` or ``[tool.rollforward]`` of a
-    ``pyproject.toml`` upward from the working directory, which wins over the defaults. What an earlier call was given
-    does not carry over. Relative paths are made absolute now: those of a file belong to the file's folder, all others
-    to the working directory.
+    ``_CALENDAR``, ``_ARTIFACT_ROOT``, ``_ASYNC_LOG``), which wins over the nearest ``rollforward.toml`` or
+    ``[tool.rollforward]`` of a ``pyproject.toml`` upward from the working directory, which wins over the defaults. What
+    an earlier call was given does not carry over. Relative paths are made absolute now: those of a file belong to the
+    file's folder, all others to the working directory.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ def init(
         A name, a list of sessions or a calendar object.
     artifact_root
         Where new experiments put their artifacts.
+    async_log
+        Whether params, metrics and tags are written in the background (the default), or each before its call returns.
     **unknown
         Refused, with the nearest setting that exists.
 
@@ -103,6 +106,7 @@ def init(
         "task_db_name": task_db_name,
         "calendar": calendar,
         "artifact_root": artifact_root,
+        "async_log": async_log,
     }
     settings = _decide(given | unknown)
     for guard in tuple(_process.guards):

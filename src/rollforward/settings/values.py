@@ -42,6 +42,8 @@ class Settings:
         Where new experiments put their artifacts; ``None`` lets the tracking backend decide.
     calendar
         A name, a list of sessions or a calendar object, as it was given.
+    async_log
+        Whether what is logged is written in the background; off, each call writes before it returns.
     """
 
     uri: str
@@ -51,6 +53,7 @@ class Settings:
     exp_manager: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_MANAGER)
     artifact_root: str | None = None
     calendar: Any = None
+    async_log: bool = True
 
     def __post_init__(self) -> None:
         """Take the manager's configuration out of the caller's hands."""

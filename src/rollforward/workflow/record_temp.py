@@ -171,14 +171,15 @@ class SignalRecord(RecordTemp):
         Parameters
         ----------
         dataset
-            Anything; the label is asked for with ``prepare(segments="test", col_set="label", data_key="raw")``.
+            Anything; the label is asked for with ``prepare(segments="test", col_set="label", data_key="raw")``, or with
+            ``prepare_rows`` of a dataset that prepares something else than rows.
 
         Returns
         -------
         pd.DataFrame or None
             ``None``, with a warning, if the dataset has no ``prepare``, no label or has dropped its raw data.
         """
-        prepare = getattr(dataset, "prepare", None)
+        prepare = getattr(dataset, "prepare_rows", getattr(dataset, "prepare", None))
         if prepare is None:
             logger.warning("%s has no prepare(): no label is stored", type(dataset).__name__)
             return None

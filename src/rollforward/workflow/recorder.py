@@ -156,7 +156,9 @@ class Recorder(ABC):
         Raises
         ------
         TrackingError
-            If the status is none, or if not everything could be written. The run counts as ended in any case.
+            If the status is none, or if not everything could be written. The run counts as ended in any case. What
+            the store refused is also in the tag ``logging_errors`` and the artifact ``logging_errors.txt``; while
+            another error is ending the run it is only warned of.
         """
 
     @abstractmethod
@@ -167,10 +169,13 @@ class Recorder(ABC):
     def log_params(self, **kwargs: Any) -> None:
         """Log parameters: fixed once written, kept as text.
 
+        An open recorder writes in the background, unless the setting ``async_log`` is off: the call returns at once,
+        and another value of a parameter that is there already is reported by `flush` or `end_run`.
+
         Raises
         ------
         TrackingError
-            For a key that the store does not take, and for another value of a parameter that is there already.
+            For a key that the store does not take. When not in the background, also for what the store refuses.
         """
 
     @abstractmethod
@@ -195,6 +200,15 @@ class Recorder(ABC):
     @abstractmethod
     def set_tags(self, **kwargs: Any) -> None:
         """Set tags; an existing tag is replaced."""
+
+    def flush(self) -> None:  # noqa: B027  # a recorder need not write in the background
+        """Return when all that was logged is in the store. Whatever reads through this recorder waits by itself.
+
+        Raises
+        ------
+        TrackingError
+            Naming what the store refused since the last time, and why; everything else is written.
+        """
 
     @abstractmethod
     def delete_tags(self, *keys: str) -> None:

@@ -83,12 +83,20 @@ def test_every_variable_of_the_environment(tmp_path, monkeypatch):
         "TASK_DB_NAME": "tasks",
         "CALENDAR": "XNYS",
         "ARTIFACT_ROOT": "artifacts",
+        "ASYNC_LOG": "off",
     }
     for name, value in values.items():
         monkeypatch.setenv(f"ROLLFORWARD_{name}", value)
     found = current()
-    values["ARTIFACT_ROOT"] = str(tmp_path / "artifacts")
+    values |= {"ARTIFACT_ROOT": str(tmp_path / "artifacts"), "ASYNC_LOG": False}
     assert {name: getattr(found, name.lower()) for name in values} == values
+
+
+@pytest.mark.parametrize("value", [2, "maybe", "2.0", []])
+def test_a_switch_is_on_or_off(value):
+    assert init(async_log=False).async_log is False
+    with pytest.raises(SettingsError, match="async_log is"):
+        init(async_log=value)
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch):

@@ -203,3 +203,21 @@ def test_stored_handler_predicts_later_days(close):
     whole = PriceHandler(source=close, features=FEW, fit_end_time=close.index[30])
     pd.testing.assert_frame_equal(restored.fetch(), whole.fetch(slice(close.index[41], None)))
     assert restored.label_lookahead == 6
+
+
+@pytest.mark.parametrize("horizon", ["five", 2.5, None, True, 0, -3])
+def test_a_horizon_that_is_no_number_of_sessions_is_refused(horizon):
+    with pytest.raises(DataError, match="horizon"):
+        PriceHandler(source="bundled:sp500_close", horizon=horizon)
+
+
+def test_another_name_for_the_closes_is_asked_for():
+    frame = pd.DataFrame(
+        {"Adj Close": 1.0},
+        index=pd.MultiIndex.from_product(
+            [pd.bdate_range("2024-01-02", periods=3), ["A"]], names=["datetime", "instrument"]
+        ),
+    )
+
+    with pytest.raises(ColumnError, match="field="):
+        PriceHandler(source=frame)

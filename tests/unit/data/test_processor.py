@@ -177,6 +177,16 @@ def test_cross_sectional_rank(df, sparse):
     pd.testing.assert_frame_equal(CSRankNorm()(df), expected)
 
 
+@pytest.mark.parametrize("method", ["zscore", "robust"])
+def test_infinite_values_in_a_cross_section_do_not_warn(df, method):
+    spoilt = df.copy()
+    spoilt.loc["2020-01-02", ("feature", "x")] = [np.inf, -np.inf, np.inf, 1.0][: len(spoilt.loc["2020-01-02"])]
+
+    result, expected = (CSZScoreNorm("feature", method=method)(frame) for frame in (spoilt, df))
+
+    pd.testing.assert_frame_equal(result.drop(pd.Timestamp("2020-01-02")), expected.drop(pd.Timestamp("2020-01-02")))
+
+
 def test_cross_sectional_fill(df):
     df.loc["2020-01-05", ("feature", "x")] = np.nan
     expected = df.groupby(level="datetime", group_keys=False).apply(lambda x: x.fillna(x.mean()))

@@ -162,6 +162,14 @@ def test_precision_counts_signs_on_each_side():
     assert (long.iloc[0], short.iloc[0]) == (1.0, 0.5)
 
 
+@pytest.mark.parametrize("value", [0.1, 0.7, 1.3])
+def test_equal_labels_are_neither_above_nor_below_their_mean(value):
+    """Their mean may be off by a rounding error."""
+    pred = column(["2024-01-02"], range(12), "ABCDEFGHIJKL")
+    long, short = calc_long_short_prec(pred, pred * 0 + value, is_alpha=True)
+    assert (long.tolist(), short.tolist()) == ([0.0], [0.0])
+
+
 def test_precision_needs_more_than_five_instruments():
     with pytest.raises(ValueError, match="Need more instruments"):
         calc_long_short_prec(column(["2024-01-02"], range(5)), column(["2024-01-02"], range(5)))

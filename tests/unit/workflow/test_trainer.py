@@ -135,9 +135,10 @@ def test_a_bare_estimator_is_refused_with_the_way_to_wrap_it(task):
         check_task({**task, "model": {"class": "dict", "module_path": "builtins"}})
 
 
-def test_a_misspelt_key_is_warned_of(task, caplog):
-    check_task({**task, "records": task["record"]})
-    assert "'records' is not used. Did you mean 'record'?" in caplog.text
+def test_a_misspelt_key_is_refused_and_another_word_is_not(task):
+    with pytest.raises(TaskError, match="'records'.*(?s:.)*'record'"):
+        check_task({**task, "records": task["record"]})
+    check_task({**task, "comment": "mine"})
 
 
 def test_records_come_as_none_one_or_several():

@@ -83,7 +83,8 @@ class CSZScoreNorm(_CrossSectionProcessor):
         # A spread of rounding errors is no spread: equal values are recognised as such.
         equal = groups.transform("min").to_numpy() == groups.transform("max").to_numpy()
         centered = np.where(equal & ~np.isnan(part.to_numpy()), 0.0, centered)
-        scaled = centered / np.where(equal | ~(scale > 0), 1.0, scale)
+        with np.errstate(invalid="ignore"):  # infinite values have no z-score
+            scaled = centered / np.where(equal | ~(scale > 0), 1.0, scale)
         return np.clip(scaled, -3.0, 3.0) if self.method == "robust" else scaled
 
 

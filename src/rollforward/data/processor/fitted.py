@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rollforward.data.processor.base import PureProcessor, positions_of, positions_of_columns, values_at, with_values
-from rollforward.data.selection import covered, select_rows
+from rollforward.data.selection import covered, select_window
 from rollforward.errors import DataError, EmptySegmentError
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ class _ScaleProcessor(PureProcessor):
     Parameters
     ----------
     fit_start_time, fit_end_time
-        The fit window, both inclusive; ``None`` is open. An open end learns from the test range too.
+        The fit window, both inclusive; ``None`` is open. An open end learns from the test range too. Two lists, of
+        starts and ends, for a window with holes.
     fields_group
         The group scaled; ``None`` is every column.
 
@@ -58,7 +59,7 @@ class _ScaleProcessor(PureProcessor):
     def fit(self, df: pd.DataFrame) -> None:
         """Learn centre and scale of each column from the rows of the fit window; missing values are left out."""
         positions = positions_of(df, self.fields_group)
-        window = select_rows(df, slice(self.fit_start_time, self.fit_end_time))
+        window = select_window(df, self.fit_start_time, self.fit_end_time)
         if window.empty:
             raise EmptySegmentError(
                 f"The fit window of {type(self).__name__}, {self.fit_start_time} to {self.fit_end_time}, holds no row.",

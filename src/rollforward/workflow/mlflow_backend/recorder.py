@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
-import time
+import sys
 from datetime import UTC, datetime
 from functools import cached_property
+from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
 
 from rollforward.errors import TrackingError
+from rollforward.settings.state import current
 from rollforward.workflow.active import full_traceback, headline, was_killed
 from rollforward.workflow.mlflow_backend import fluent, provenance
 from rollforward.workflow.mlflow_backend.artifacts import Artifacts
@@ -22,10 +24,10 @@ from rollforward.workflow.mlflow_backend.values import (
     artifact_of,
     check_keys,
     checked_step,
-    number,
+    numbers,
     short_form,
 )
-from rollforward.workflow.mlflow_backend.writer import Point, RunWriter
+from rollforward.workflow.mlflow_backend.writer import RunWriter, SyncWriter
 from rollforward.workflow.recorder import Recorder, checked_status
 
 if TYPE_CHECKING:
@@ -34,12 +36,15 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Run
 
+    from rollforward.workflow.mlflow_backend.writer import Writer
+
 logger = logging.getLogger(__name__)
 
 DEFAULT_NAME = "mlflow_recorder"
 KILLED = "KILLED"
 _NAME, _PARENT = "mlflow.runName", "mlflow.parentRunId"
 _ERROR = "error"
+_LOGGING_ERRORS = "logging_errors"
 
 
 class MLflowRecorder(Recorder):
@@ -110,6 +115,8 @@ class MLflowRecorder(Recorder):
             self._reopen()
         self._is_open = True
         self.status = self.STATUS_R
+        if current().async_log:
+            self._writer = RunWriter(self.uri, self.require_id())
 
     def _create(self, parent_id: str | None) -> None:
         tags = provenance.tags() | ({_PARENT: parent_id} if parent_id else {})
@@ -176,7 +183,7 @@ class MLflowRecorder(Recorder):
                 self._binding = None
             if error is not None and status == self.STATUS_FA:
                 self._keep_error(error)
-            self._writer.close()
+            refused = self._close_writer()
         finally:
             self.status = status
             self.ended_at = datetime.now(UTC)
@@ -185,6 +192,28 @@ class MLflowRecorder(Recorder):
                 milliseconds = int(self.ended_at.timestamp() * 1000)
                 store = store_of(client_for(self.uri))
                 store.update_run_info(run_id, RunStatus.from_string(final), milliseconds, None)
+        if refused is not None:
+            self._report(refused, is_failing=error is not None or sys.exc_info()[0] is not None)
+
+    def _close_writer(self) -> TrackingError | None:
+        """Write what is pending; return what the store refused and nobody was told."""
+        # What other threads log from now on is written at once: nobody would come to drain a queue.
+        writer, self._writer = self._writer, SyncWriter(self.uri, self.require_id())
+        refused = writer.close()
+        if refused is None:
+            return None
+        try:
+            self._writer.put_tags({_LOGGING_ERRORS: refused.summary})
+            self._artifacts.put_texts({f"{_LOGGING_ERRORS}.txt": refused.text})
+        except TrackingError as reason:
+            logger.warning("What the store refused is not noted in run %s: %s", self.id, reason)
+        return refused.error()
+
+    def _report(self, refused: TrackingError, *, is_failing: bool) -> None:
+        """Raise, unless that would hide what is happening already."""
+        if not is_failing:
+            raise refused
+        logger.warning("%s", refused)
 
     def _keep_error(self, error: BaseException) -> None:
         try:
@@ -204,27 +233,28 @@ class MLflowRecorder(Recorder):
     # -- writing ------------------------------------------------------------
 
     @cached_property
-    def _writer(self) -> RunWriter:
-        return RunWriter(self.uri, self.require_id())
+    def _writer(self) -> Writer:
+        """Write at once; `start_run` puts another writer here for as long as somebody will wait for its queue."""
+        return SyncWriter(self.uri, self.require_id())
 
     def log_params(self, **kwargs: Any) -> None:
         """Log parameters; see `Recorder.log_params`.
 
         A text that is too long for MLflow is kept whole in ``params/<key>.txt``.
         """
-        self._writer.put(params=self._texts("param", kwargs, MAX_PARAM))
+        self._writer.put_params(self._texts("param", kwargs, MAX_PARAM))
         self._is_stale = True
 
     def log_metrics(self, step: Any = None, **kwargs: Any) -> None:
         """Log one value of each metric; see `Recorder.log_metrics`."""
         check_keys(kwargs, "metric")
-        at, now = checked_step(step), time.time_ns() // 1_000_000
-        self._writer.put(points=[Point(key, number(key, value), now, at) for key, value in kwargs.items()])
+        # The time of the call, not of the writing.
+        self._writer.put_metrics(time_ns() // 1_000_000, checked_step(step), numbers(kwargs))
         self._is_stale = True
 
     def set_tags(self, **kwargs: Any) -> None:
         """Set tags; a text that is too long for MLflow is kept whole in ``tags/<key>.txt``."""
-        self._writer.put(tags=self._texts("tag", kwargs, MAX_TAG))
+        self._writer.put_tags(self._texts("tag", kwargs, MAX_TAG))
         self._is_stale = True
 
     def _texts(self, kind: str, values: Mapping[str, Any], limit: int) -> dict[str, str]:
@@ -236,13 +266,13 @@ class MLflowRecorder(Recorder):
         return {key: short_form(text, limit, artifact_of(kind, key)) for key, text in texts.items()}
 
     def flush(self) -> None:
-        """Return when everything logged so far is in the store."""
+        """Return when everything logged so far is in the store; see `Recorder.flush`."""
         self._writer.flush()
 
     def delete_tags(self, *keys: str) -> None:
         """Remove tags; one that is not there is no error."""
         run_id = self.require_id()
-        self.flush()
+        self._writer.drain()
         for key in keys:
             with mapped(f"delete tag {key!r} of run {run_id}"):
                 try:
@@ -329,8 +359,7 @@ class MLflowRecorder(Recorder):
 
     def _read(self) -> Run:
         run_id = self.require_id()
-        if self._is_open:
-            self.flush()
+        self._writer.drain()
         with mapped(f"read run {run_id}"):
             run = client_for(self.uri).get_run(run_id)
         self._run, self._is_stale = run, False

@@ -22,6 +22,12 @@ _LEGAL = re.compile(r"[/\w.\- ]*" if _ON_WINDOWS else r"[/\w.\- :]*")
 _ALLOWED = "letters, digits, spaces and _ - . /" if _ON_WINDOWS else "letters, digits, spaces and _ - . / :"
 _STRANGER = re.compile(r"[^/\w.\- ]" if _ON_WINDOWS else r"[^/\w.\- :]")
 _SHOWN = 200
+_MAX_STEP = 2**63
+_FLOAT = frozenset({float})
+
+# A loop logs the same few keys all the time.
+_legal_keys: set[str] = set()
+_MAX_REMEMBERED = 10_000
 
 
 def check_keys(keys: Iterable[Any], kind: str) -> None:
@@ -39,6 +45,8 @@ def check_keys(keys: Iterable[Any], kind: str) -> None:
     TrackingError
         Naming the key, what is wrong with it, and a key that is right.
     """
+    if _legal_keys.issuperset(keys):
+        return
     for key in keys:
         if not isinstance(key, str) or not _LEGAL.fullmatch(key):
             better = _STRANGER.sub("_", str(key))
@@ -52,6 +60,21 @@ def check_keys(keys: Iterable[Any], kind: str) -> None:
             raise TrackingError(
                 f"The {kind} {key[:40]!r}... has a key of {len(key)} characters.", f"at most {MAX_KEY}."
             )
+        if len(_legal_keys) < _MAX_REMEMBERED:
+            _legal_keys.add(key)
+
+
+def numbers(values: dict[str, Any]) -> dict[str, float]:
+    """Turn the values of metrics into floats; the same dictionary if they are floats already.
+
+    Raises
+    ------
+    TypeError
+        If one is no real number.
+    """
+    if _FLOAT.issuperset(map(type, values.values())):
+        return values
+    return {key: number(key, value) for key, value in values.items()}
 
 
 def number(key: str, value: Any) -> float:
@@ -62,8 +85,8 @@ def number(key: str, value: Any) -> float:
     TypeError
         If it is no real number.
     """
-    if type(value) is float:
-        return value
+    if isinstance(value, float):
+        return float(value)
     try:
         element = _only_element(value)
         # float() would also read a text, which is a mistake more often than not.
@@ -97,13 +120,18 @@ def checked_step(step: Any) -> int:
     ------
     TypeError
         If it is no integer.
+    TrackingError
+        If it has more than 64 bits.
     """
     if step is None:
         return 0
-    element = _only_element(step)
-    if isinstance(element, Integral) and not isinstance(element, bool):
-        return int(element)
-    raise TypeError(f"step is {step!r}, of type {type(step).__name__}; expected an integer or None.")
+    element = step if type(step) is int else _only_element(step)
+    if not isinstance(element, Integral) or isinstance(element, bool):
+        raise TypeError(f"step is {step!r}, of type {type(step).__name__}; expected an integer or None.")
+    integer = int(element)
+    if not -_MAX_STEP <= integer < _MAX_STEP:
+        raise TrackingError(f"step is {integer}.", "an integer of 64 bits.")
+    return integer
 
 
 def short_form(text: str, limit: int, whole: str) -> str:

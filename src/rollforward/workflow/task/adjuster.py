@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from rollforward.data.calendar import resolve
-from rollforward.data.spans import align_segment, shift_segment, truncate_segment
+from rollforward.data.spans import ROLL_EX, ROLL_SD, align_segment, shift_segment, truncate_segment
 from rollforward.data.times import as_time
 from rollforward.errors import CalendarError, OutOfCalendarError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_UNTIL_NOW = -1
+_UNTIL_NOW = "-1"  # or the number; Qlib takes both
 _DIRECTIONS: Final[dict[str | None, Direction | None]] = {None: None, "left": "previous", "right": "next"}
 
 
@@ -40,6 +40,9 @@ class TimeAdjuster:
     calendar
         Anything that `Calendar.of` takes; ``None``: the calendar of the settings.
     """
+
+    SHIFT_SD: Final = ROLL_SD
+    SHIFT_EX: Final = ROLL_EX
 
     def __init__(self, future: bool = True, end_time: TimeLike | None = None, *, calendar: Any = None) -> None:
         self._future = future
@@ -153,7 +156,7 @@ class TimeAdjuster:
         """
         return truncate_segment(self.calendar, segment, test_start, days)
 
-    def shift(self, seg: Any, step: int, rtype: RollType = "sliding") -> Segment:
+    def shift(self, seg: Any, step: int, rtype: RollType = ROLL_SD) -> Segment:
         """Move a segment by `step` sessions; `rtype` ``"expanding"`` moves its end only.
 
         Returns
@@ -187,7 +190,7 @@ def transform_end_date(end_date: Any = None, freq: str = "day", *, calendar: Any
         The argument as it was given, unless it is replaced.
     """
     last = resolve(calendar).current_end
-    if end_date is None or (isinstance(end_date, int) and end_date == _UNTIL_NOW):
+    if end_date is None or str(end_date) == _UNTIL_NOW:
         return last
     if as_time(end_date) > last:
         logger.warning("The end %s lies after the calendar's last session so far; %s is used.", end_date, last)

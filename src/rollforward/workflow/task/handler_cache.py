@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rollforward.data.horizon import LOOKAHEAD, label_lookahead
 from rollforward.data.identity import content_hash, data_fingerprint
-from rollforward.instantiate import deepcopy_basic_type, init_instance_by_config
+from rollforward.instantiate import deepcopy_basic_type, init_instance_by_config, resolve_placeholders
 
 logger = logging.getLogger(__name__)
 
@@ -23,25 +24,36 @@ def replace_task_handler_with_cache(task: Mapping[str, Any], cache_dir: str | Pa
     Parameters
     ----------
     task
-        Stays as it is. A handler that is no configuration is left alone.
+        Stays as it is. A handler that is no configuration is left alone. Placeholders in it are resolved, so that the
+        file is that of this task: its windows do not follow the folds that are made of the result.
     cache_dir
         Where the files are. Their names hold a hash of the handler's configuration and of the content of the data files
         that it names, so that a file is never used for other data; old files are not deleted.
+
+    Returns
+    -------
+    dict
+        A copy, with ``label_lookahead`` if that is known: a file does not tell how far its label looks ahead.
 
     Raises
     ------
     TaskError
         If the configuration holds an object whose content cannot be hashed.
+    InstantiationError
+        If a placeholder in it leads nowhere.
     """
     copied: dict[str, Any] = deepcopy_basic_type(task)
     dataset = copied.get("dataset")
     kwargs = dataset.get("kwargs", {}) if isinstance(dataset, Mapping) else {}
-    handler = kwargs.get("handler")
-    if isinstance(handler, Mapping):
+    if isinstance(kwargs.get("handler"), Mapping):
+        handler = resolve_placeholders(task)["dataset"]["kwargs"]["handler"]
         path = _path(handler, Path(cache_dir).resolve())
         if not path.exists():
             _build(handler, path)
+        lookahead = label_lookahead(task)
         kwargs["handler"] = f"file://{path}"
+        if lookahead is not None:
+            copied[LOOKAHEAD] = lookahead
     return copied
 
 

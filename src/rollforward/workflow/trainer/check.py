@@ -6,18 +6,27 @@ import inspect
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from rollforward.data.horizon import LOOKAHEAD, label_lookahead
 from rollforward.data.identity import content_hash, data_fingerprint
-from rollforward.data.segments import Segments, check_segments, segments_of
+from rollforward.data.ranges import hulls
+from rollforward.data.scheme import SCHEME, check_task_segments
 from rollforward.errors import TaskError
 from rollforward.instantiate import get_callable_kwargs, preflight, resolve_placeholders
 from rollforward.settings.nearest import did_you_mean
+from rollforward.workflow.trainer.identity import code_hash, model_hash
+
+if TYPE_CHECKING:
+    from rollforward.data.segments import Segments
 
 logger = logging.getLogger(__name__)
 
 RECORDS_MODULE = "rollforward.workflow.record_temp"
-_KEYS = ("model", "dataset", "record", "reweighter")
+REFIT = "refit"
+_KEYS = ("model", "dataset", "record", "reweighter", REFIT, "refit_from", "fold", SCHEME, LOOKAHEAD)
+# What tells a fold's place among others, and what its label knows, changes nothing in its training.
+_NOT_TRAINED_ON = frozenset({"fold", LOOKAHEAD})
 _FILE = "file://"
 
 
@@ -32,11 +41,19 @@ class CheckedTask:
     resolved
         A copy whose references into the task itself are replaced by what they refer to.
     segments
-        Inclusive pairs of times by name, ``None`` = open; empty if the task has none.
+        Inclusive pairs of times by name, ``None`` = open; empty if the task has none. Of a segment with holes, the
+        first and the last time.
     task_hash
         Identity of the definition; ``None`` if it holds live objects that have none.
     data_hash
         Identity of the content of the data files that the task names.
+    code_hash
+        Identity of the user's own modules that the task names; ``None`` if they can be read nowhere.
+    model_hash
+        Identity of the model: that of the task, its data and its code without the test segment; ``None`` if one of
+        them has none.
+    reason
+        Why one of the identities is not known; empty if all are.
     """
 
     given: Mapping[str, Any]
@@ -44,6 +61,19 @@ class CheckedTask:
     segments: Segments
     task_hash: str | None
     data_hash: str
+    code_hash: str | None = None
+    model_hash: str | None = None
+    reason: str = ""
+
+    @property
+    def refit(self) -> bool:
+        """Whether the task fits a model of its own; else it takes the one of an earlier fold."""
+        return self.given.get(REFIT) is not False
+
+    @property
+    def can_be_found(self) -> bool:
+        """Whether a run of the same task on the same data with the same code can be told from others."""
+        return self.task_hash is not None and self.code_hash is not None
 
     @property
     def records(self) -> list[Any]:
@@ -57,8 +87,8 @@ def check_task(task: Mapping[str, Any]) -> CheckedTask:
     Parameters
     ----------
     task
-        ``model`` and ``dataset`` (configurations or objects), and optionally ``record`` (one or several) and
-        ``reweighter``.
+        ``model`` and ``dataset`` (configurations or objects), and optionally ``record`` (one or several),
+        ``reweighter``, and ``refit``: ``False`` takes the model of the fold that was trained on the same.
 
     Raises
     ------
@@ -85,8 +115,11 @@ def check_task(task: Mapping[str, Any]) -> CheckedTask:
             supplied=("recorder",),
             offered=("model", "dataset"),
         )
-    segments = check_segments(_segments(resolved))
-    return CheckedTask(task, resolved, segments, _task_hash(task), data_fingerprint(resolved))
+    ranges = check_task_segments(resolved, label_lookahead(resolved))
+    data, code = data_fingerprint(resolved), code_hash(resolved)
+    itself, why = _task_hash(task)
+    model, reason = model_hash(resolved, ranges, data, code)
+    return CheckedTask(task, resolved, hulls(ranges), itself, data, code, model, why or reason)
 
 
 def as_list(records: Any) -> list[Any]:
@@ -103,13 +136,19 @@ def _check_keys(task: Mapping[str, Any]) -> None:
         if task.get(key) is None:
             raise TaskError(
                 f"The task has no {key!r}; its keys are {sorted(map(str, task))}.",
-                "a dictionary with 'model' and 'dataset', and optionally 'record' and 'reweighter'.",
+                "a dictionary with 'model' and 'dataset', and optionally 'record', 'reweighter' and 'refit'.",
                 f"Add {key!r}.",
             )
     for key in task:
         hint = "" if key in _KEYS else did_you_mean(key, _KEYS)
         if hint:
-            logger.warning("The task's key %r is not used. %s", key, hint)
+            raise TaskError(f"The task has a key {key!r}.", f"one of {', '.join(_KEYS)}, or any other word.", hint)
+    if not isinstance(task.get(REFIT, True), bool):
+        raise TaskError(
+            f"The task's {REFIT!r} is {task[REFIT]!r}.",
+            "True or False: whether the task fits a model of its own.",
+            f"Correct {REFIT!r}; RollingGen(refit=...) sets it.",
+        )
 
 
 def _check_model(config: Any) -> None:
@@ -154,17 +193,13 @@ def _is_config(value: Any) -> bool:
     return isinstance(value, str | Mapping)
 
 
-def _segments(task: Mapping[str, Any]) -> Mapping[str, Any]:
+def _task_hash(task: Mapping[str, Any]) -> tuple[str | None, str]:
+    """Return the hash, or ``None`` and why there is none."""
+    said = {key: value for key, value in task.items() if key not in _NOT_TRAINED_ON}
+    if said.get(REFIT) is not False:
+        # A task that fits its own model is the same with and without saying so.
+        said.pop(REFIT, None)
     try:
-        return segments_of(task)
-    except TaskError:
-        logger.debug("The task has no segments")
-        return {}
-
-
-def _task_hash(task: Mapping[str, Any]) -> str | None:
-    try:
-        return content_hash(task)
+        return content_hash(said), ""
     except TaskError as error:
-        logger.debug("The task has no hash and cannot be found again: %s", error)
-        return None
+        return None, error.given

@@ -10,21 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from rollforward.data.ranges import ranges_of
+from rollforward.data.scheme import scheme_of
 from rollforward.instantiate import flatten_dict
+from rollforward.workflow.task.recorders import BETWEEN, RANGE_SEPARATOR, TEST_RANGES
 
 if TYPE_CHECKING:
     from rollforward.workflow.trainer.check import CheckedTask
 
 TASK_HASH, DATA_HASH, MODEL, HOSTNAME = "task_hash", "data_hash", "model", "hostname"
+CODE_HASH, MODEL_HASH, MODEL_FROM = "code_hash", "model_hash", "model_from"
 TRAINED_WITH = "trained_with"
+FOLD = "fold"
 
 _TEST = "test"
 _MAX_KEY = 250
+_MAX_TAG = 5000
 _REFUSED = re.compile(r"[^\w\-. ]")
 
 
 def run_name(task: CheckedTask, default: str | None = None) -> str | None:
-    """Name a run after its model and its test segment, such as ``"Ridge 2005-01-03..2005-06-30"``.
+    """Name a run after its model, its test segment and its fold, such as ``"Ridge 2005-01-03..2005-06-30"``.
 
     Parameters
     ----------
@@ -41,7 +47,9 @@ def run_name(task: CheckedTask, default: str | None = None) -> str | None:
     if default is not None or _TEST not in task.segments:
         return default
     start, end = task.segments[_TEST]
-    return f"{model_name(task.resolved['model'])} {iso(start)}..{iso(end)}"
+    scheme = scheme_of(task.resolved)
+    fold = f" ({scheme.fold})" if scheme is not None and scheme.fold else ""
+    return f"{model_name(task.resolved['model'])} {iso(start)}..{iso(end)}{fold}"
 
 
 def model_name(model: Any) -> str:
@@ -70,16 +78,26 @@ def run_tags(task: CheckedTask) -> dict[str, str]:
     Returns
     -------
     dict
-        ``hostname``, ``model``, ``data_hash``, ``task_hash`` unless it is unknown, and ``<segment>_start`` and
-        ``<segment>_end`` as ISO dates; an open end has no tag.
+        ``hostname``, ``model``, ``data_hash``, ``task_hash``, ``code_hash`` and ``model_hash`` unless they are unknown,
+        and ``<segment>_start`` and ``<segment>_end`` as ISO dates; an open end has no tag. ``fold`` if the task's
+        scheme names it; ``test_ranges`` if the test segment has several ranges: then start and end are those of the
+        first and the last one.
     """
     tags = {HOSTNAME: socket.gethostname(), MODEL: model_name(task.resolved["model"]), DATA_HASH: task.data_hash}
-    if task.task_hash is not None:
-        tags[TASK_HASH] = task.task_hash
+    hashes = {TASK_HASH: task.task_hash, CODE_HASH: task.code_hash, MODEL_HASH: task.model_hash}
+    tags |= {key: value for key, value in hashes.items() if value is not None}
     for segment, bounds in task.segments.items():
         for side, bound in zip(("start", "end"), bounds, strict=True):
             if bound is not None:
                 tags[_key(f"{segment}_{side}")] = iso(bound)
+    scheme = scheme_of(task.resolved)
+    if scheme is not None and scheme.fold:
+        tags[FOLD] = scheme.fold
+    tested = ranges_of(task.resolved)[_TEST] if _TEST in task.segments else ()
+    if len(tested) > 1:
+        text = RANGE_SEPARATOR.join(f"{iso(start)}{BETWEEN}{iso(end)}" for start, end in tested)
+        # A store refuses longer tags; the task says it too.
+        tags[TEST_RANGES] = text if len(text) <= _MAX_TAG else f"{len(tested)} ranges"
     return tags
 
 

@@ -49,7 +49,9 @@ class TrainerR(Trainer):
     default_rec_name
         Name of the runs; ``None`` names each after its model and its test segment.
     reuse
-        Return the newest finished run of the same task, data and version (major and minor) instead of training again.
+        Return the newest finished run of the same task, data, code and version (major and minor) instead of training
+        again, from whatever experiment of the store; one of the experiment itself is preferred. A task with a live
+        object in it cannot be told from others and is always trained.
     progress
         ``None`` shows a bar with the expected time if standard error is a terminal; ``True`` writes lines if it is
         none; ``False`` is silent.
@@ -114,10 +116,8 @@ class TrainerR(Trainer):
             return []
         func, name = train_func or self.train_func, experiment_name or self.experiment_name
         checked = self._check(batch, func)
-        found = find_trained(checked, name) if self.reuse else {}
+        found = self._find(checked, name)
         self.reused = [recorder.require_id() for recorder in found.values()]
-        if self.reuse:
-            logger.info("Reusing %d of %d trained tasks, training %d", len(found), len(batch), len(batch) - len(found))
         recorders = []
         with reporting(len(batch) - len(found), self.progress) as report:
             for position, task in enumerate(batch):
@@ -165,6 +165,17 @@ class TrainerR(Trainer):
         if not self.reuse and func not in {task_train, begin_task_train}:
             return []
         return [_checked(task, position, len(tasks)) for position, task in enumerate(tasks)]
+
+    def _find(self, tasks: Sequence[CheckedTask], name: str | None) -> dict[int, Recorder]:
+        """Find the tasks that need no training, and say how many and why."""
+        if not self.reuse:
+            return {}
+        found = find_trained(tasks, name)
+        logger.info("Reusing %d of %d trained tasks, training %d", len(found), len(tasks), len(tasks) - len(found))
+        unknown = [task.reason for task in tasks if not task.can_be_found]
+        if unknown:
+            logger.info("%d of %d tasks cannot be found again later: %s", len(unknown), len(tasks), unknown[0])
+        return found
 
     def _name(self, checked: Sequence[CheckedTask], position: int) -> str:
         name = run_name(checked[position], self.default_rec_name) if checked else self.default_rec_name

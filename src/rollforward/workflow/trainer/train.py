@@ -11,14 +11,15 @@ from rollforward._version import __version__
 from rollforward.instantiate import auto_filter_kwargs, fill_placeholder, init_instance_by_config
 from rollforward.workflow.facade import R
 from rollforward.workflow.trainer.check import RECORDS_MODULE, CheckedTask, check_task
-from rollforward.workflow.trainer.describe import TRAINED_WITH, run_name, run_params, run_tags
+from rollforward.workflow.trainer.describe import MODEL_FROM, TRAINED_WITH, run_name, run_params, run_tags
+from rollforward.workflow.trainer.reuse import MODEL_FILE, find_model
 
 if TYPE_CHECKING:
     from rollforward.workflow.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 
-TASK, MODEL_FILE, DATASET = "task", "params.pkl", "dataset"
+TASK, DATASET = "task", "dataset"
 
 
 def task_train(
@@ -32,8 +33,10 @@ def task_train(
     Parameters
     ----------
     task_config
-        ``model`` and ``dataset`` (configurations or objects), and optionally ``record`` (one or several) and
-        ``reweighter``. ``"<MODEL>"`` and ``"<DATASET>"`` in a record stand for the trained model and the dataset;
+        ``model`` and ``dataset`` (configurations or objects), and optionally ``record`` (one or several),
+        ``reweighter`` and ``refit``. With ``refit`` False no model is fitted: it is taken from the newest finished run
+        whose task differs in its test segment only, and the tag ``model_from`` names the run that fitted it; if there
+        is none, one is fitted. In a record, ``"<MODEL>"`` and ``"<DATASET>"`` stand for the model and the dataset;
         ``"<dataset.kwargs.segments.train.0>"`` anywhere refers to that place in the task. Never changed.
     experiment_name
         ``None`` is the default experiment.
@@ -121,9 +124,11 @@ def _log_task(task: CheckedTask) -> None:
 
 
 def _execute(task: CheckedTask, recorder: Recorder) -> None:
-    model = _build(task.resolved["model"], "model")
+    shared = None if task.refit else _take_model(task)
+    model = _build(task.resolved["model"], "model") if shared is None else shared
     dataset = _build(task.resolved["dataset"], "dataset")
-    _fit(model, dataset, task.resolved.get("reweighter"))
+    if shared is None:
+        _fit(model, dataset, task.resolved.get("reweighter"))
     R.save_objects(**{MODEL_FILE: model})
     if hasattr(dataset, "config"):
         dataset.config(dump_all=False, recursive=True)
@@ -141,6 +146,18 @@ def _execute(task: CheckedTask, recorder: Recorder) -> None:
         record.generate()
     # Set last: a run without it was not trained to its end, whatever its status says.
     R.set_tags(**{TRAINED_WITH: __version__})
+
+
+def _take_model(task: CheckedTask) -> Any:
+    """Take the model that another run has fitted; ``None`` if there is none."""
+    shared = find_model(task)
+    if shared is None:
+        reason = task.reason or "no finished run was trained on the same"
+        logger.warning("The task says refit=False, and there is no model to take (%s): one is fitted.", reason)
+        return None
+    R.set_tags(**{MODEL_FROM: shared.recorder_id})
+    logger.info("No refit: the model is that of run %s.", shared.recorder_id)
+    return shared.model
 
 
 def _fit(model: Any, dataset: Any, reweighter: Any) -> None:

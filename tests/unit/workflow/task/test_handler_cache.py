@@ -84,3 +84,21 @@ def test_a_handler_that_is_no_configuration_is_left_alone(handler):
 def test_a_handler_around_a_live_object_has_no_identity(source):
     with pytest.raises(TaskError):
         cached(a_task(source, fail=object()), ".")
+
+
+def test_a_cached_handler_s_label_is_not_forgotten(source, tmp_path):
+    task = a_task(source)
+    task["dataset"]["kwargs"]["handler"]["class"] = Looking
+
+    assert replace_task_handler_with_cache(task, tmp_path)["label_lookahead"] == 6
+    assert "label_lookahead" not in replace_task_handler_with_cache(a_task(source), tmp_path)
+
+
+class Looking(CountingHandler):
+    label_lookahead = 6
+
+
+def test_placeholders_are_resolved_before_the_handler_is_built(source, tmp_path):
+    task = a_task("<files.prices>") | {"files": {"prices": str(source)}}
+
+    assert init_instance_by_config(cached(task, tmp_path)).prices.x.tolist() == [1]

@@ -69,3 +69,16 @@ def test_is_fold_reads_tags_only():
 def test_list_recorders_of_an_experiment():
     assert list(list_recorders(Exp())) == ["b", "a"]
     assert list(list_recorders(Exp(), lambda run: run.id == "a")) == ["a"]
+
+
+def test_the_key_of_several_test_ranges_is_a_tuple_of_them():
+    ranges = ((START, END), (pd.Timestamp("2020-02-03"), pd.Timestamp("2020-02-10 14:30")))
+    tags = {**TAGS, "test_ranges": "2020-01-02..2020-01-10, 2020-02-03..2020-02-10T14:30:00"}
+    assert fold_key(Run(tags)) == ("Ridge", ranges)
+
+
+def test_where_the_tag_has_no_room_for_the_ranges_the_task_says_them():
+    task = a_task({"class": "Ridge"})
+    task["dataset"]["kwargs"]["segments"]["test"] = [("2020-01-02", "2020-01-10"), ("2020-02-03", "2020-02-10")]
+    key = fold_key(Run({**TAGS, "test_ranges": "999 ranges"}, task))
+    assert key == ("Ridge", ((START, END), (pd.Timestamp("2020-02-03"), pd.Timestamp("2020-02-10"))))

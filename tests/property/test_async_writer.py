@@ -1,0 +1,137 @@
+"""Any interleaving of calls against a plain dictionary: the store ends up with what was logged, flushed or not."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
+
+from rollforward.errors import TrackingError
+from rollforward.workflow.mlflow_backend import sending
+from rollforward.workflow.mlflow_backend.writer import RunWriter
+
+KEYS = st.sampled_from(["a", "b", "c", "bad"])
+VALUES = st.floats(allow_nan=False)
+TEXTS = st.sampled_from(["1", "2", "x" * 7000])
+CALLS = st.lists(
+    st.one_of(
+        st.tuples(st.just("metrics"), st.dictionaries(KEYS, VALUES), st.integers(0, 3), st.integers(0, 2)),
+        st.tuples(st.just("params"), st.dictionaries(KEYS, TEXTS)),
+        st.tuples(st.just("tags"), st.dictionaries(KEYS, TEXTS)),
+        st.tuples(st.sampled_from(["flush", "drain", "away", "interrupt"])),
+    ),
+    max_size=25,
+)
+
+
+class Store:
+    """A run as MLflow keeps it: the latest value is that of the greatest step, time and value; "bad" is refused."""
+
+    def __init__(self):
+        self.points, self.params, self.tags = {}, {}, {}
+        self.errors = []
+
+    def log_batch(self, _run_id, metrics, params, tags):
+        assert len(metrics) <= 7
+        assert len(params) <= 2
+        assert len(tags) <= 2
+        if self.errors:
+            raise self.errors.pop()
+        if any(item.key == "bad" for item in (*metrics, *params, *tags)):
+            raise MlflowException("bad key", error_code=INVALID_PARAMETER_VALUE)
+        if any(self.params.get(item.key, item.value) != item.value for item in params):
+            raise MlflowException("changed", error_code=INVALID_PARAMETER_VALUE)
+        self.params |= {item.key: item.value for item in params}
+        self.tags |= {item.key: item.value for item in tags}
+        for item in metrics:
+            self.points.setdefault(item.key, set()).add((item.step, item.timestamp, item.value))
+
+    def get_run(self, _run_id):
+        data = SimpleNamespace(params=self.params)
+        return SimpleNamespace(data=data, info=SimpleNamespace(lifecycle_stage="active"))
+
+    def metrics(self):
+        return {key: [value for _, _, value in sorted(points)] for key, points in self.points.items()}
+
+
+class Model:
+    """What plain dictionaries would hold."""
+
+    def __init__(self):
+        self.logged, self.params, self.tags = {}, {}, {}
+        self.is_refused = False
+
+    def put(self, kind, values, step=0):
+        for key, value in values.items():
+            self.is_refused |= key == "bad"
+            if kind == "metrics" and key != "bad":
+                self.logged.setdefault(key, []).append((step, value))
+            elif kind == "tags" and key != "bad":
+                self.tags[key] = value
+            elif kind == "params" and key != "bad":
+                self.is_refused |= self.params.setdefault(key, value) != value
+
+    def metrics(self):
+        """The values of each key by step, and within a step in the order of the calls."""
+        return {
+            key: [value for _, value in sorted(pairs, key=lambda pair: pair[0])] for key, pairs in self.logged.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def small_requests():
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {"MAX_METRICS": 7, "MAX_PARAMS": 2, "MAX_TAGS": 2, "MAX_ALL": 8}.items():
+            patch.setattr(sending, name, value)
+        patch.setattr(sending, "store_of", lambda client: client)
+        patch.setattr(sending, "time", SimpleNamespace(monotonic=lambda: 0, sleep=lambda _seconds: None))
+        yield patch
+
+
+@given(CALLS, st.booleans())
+@settings(deadline=None, max_examples=80)
+def test_the_store_ends_up_as_dictionaries_would(small_requests, calls, in_background):
+    store, model = Store(), Model()
+    small_requests.setattr(sending, "client_for", lambda _uri: store)
+    writer = RunWriter("fake://", "r")
+    writer._queue._interval = 0 if in_background else 600
+    for call in calls:
+        apply(writer, store, model, *call)
+    store.errors = []
+    refused = writer.close()
+
+    assert store.metrics() == model.metrics()
+    assert (store.params, store.tags) == (model.params, model.tags)
+    assert (refused is not None) == model.is_refused
+
+
+def apply(writer, store, model, kind, values=None, time=0, step=0):
+    if kind == "away":
+        store.errors = [MlflowException("locked", error_code=TEMPORARILY_UNAVAILABLE)]
+    elif kind == "interrupt":
+        if not writer._queue._interval or store.errors:
+            return  # only a thread that waits is interrupted
+        store.errors = [KeyboardInterrupt()]
+        with suppress(KeyboardInterrupt):
+            writer.drain()
+        store.errors = []
+    elif kind == "drain":
+        writer.drain()
+    elif kind == "flush":
+        try:
+            writer.flush()
+        except TrackingError:
+            assert model.is_refused
+    elif kind == "metrics":
+        values = {key: value for key, value in values.items() if not math.isnan(value)}
+        model.put(kind, values, step)
+        writer.put_metrics(time, step, dict(values))
+    else:
+        model.put(kind, values)
+        (writer.put_params if kind == "params" else writer.put_tags)(dict(values))
