@@ -206,7 +206,7 @@ class DataHandler(DataHandlerABC):
             raise DataError(
                 f"{type(self).__name__} holds no {data_key} data.",
                 "data that were loaded; a handler read from a file comes without them.",
-                "Load them: dataset.setup_data(handler_kwargs={'init_type': 'load_state'}), or setup_data() of the handler.",
+                "Call dataset.setup_data(handler_kwargs={'init_type': 'load_state'}), or setup_data() of the handler.",
             )
         return frame
 

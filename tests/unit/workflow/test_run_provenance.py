@@ -83,7 +83,16 @@ def test_git_is_asked_once_per_process_and_directory(repository, monkeypatch):
 
 
 def test_secrets_of_the_command_line_are_hidden(monkeypatch):
-    arguments = ["train.py", "--api-key=abc", "--token", "def", "--alpha", "1", "https://me:pw@host/x", "--passwordless"]
+    arguments = [
+        "train.py",
+        "--api-key=abc",
+        "--token",
+        "def",
+        "--alpha",
+        "1",
+        "https://me:pw@host/x",
+        "--passwordless",
+    ]
     monkeypatch.setattr(sys, "argv", arguments)
     line = provenance.command_line()
     assert line == "train.py --api-key=*** --token *** --alpha 1 https://***@host/x --passwordless"

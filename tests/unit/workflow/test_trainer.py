@@ -136,7 +136,7 @@ def test_a_bare_estimator_is_refused_with_the_way_to_wrap_it(task):
 
 
 def test_a_misspelt_key_is_refused_and_another_word_is_not(task):
-    with pytest.raises(TaskError, match="'records'.*(?s:.)*'record'"):
+    with pytest.raises(TaskError, match=r"(?s)'records'.*'record'"):
         check_task({**task, "records": task["record"]})
     check_task({**task, "comment": "mine"})
 

@@ -32,7 +32,7 @@ def one_at_a_time(uri: str, experiment_name: str, job_hash: str | None) -> Itera
     if job_hash is None:
         yield
         return
-    identity = hashlib.sha256("\n".join([uri, experiment_name, job_hash]).encode()).hexdigest()[:32]
+    identity = hashlib.sha256(f"{uri}\n{experiment_name}\n{job_hash}".encode()).hexdigest()[:32]
     lock = filelock.FileLock(_folder() / f"{identity}.lock")
     try:
         lock.acquire(blocking=False)
