@@ -162,8 +162,7 @@ TIME_DIFFERENCES = (
         ("RollingGen.generate", "task_generator", *FOLLOWING),
         VALUE,
         VALUE,
-        "If the last fold is open the handler's end opens too, else the fold has no data. Qlib's newest source does the "
-        "same; pyqlib 0.9.7 leaves the old end.",
+        "If the last fold is open the handler's end opens too, else the fold has no data; pyqlib 0.9.7 leaves the old end.",
         when.only_open_handlers_differ,
     ),
     Difference(
