@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -12,6 +12,7 @@ from rollforward.instantiate import deepcopy_basic_type
 
 Task: TypeAlias = dict[str, Any]
 
+_PLAIN = frozenset({dict, list, tuple})
 _ATOMS = frozenset({str, int, float, bool, type(None), pd.Timestamp})
 
 
@@ -60,3 +61,34 @@ def copy_task(task: Any) -> Any:
     if kind is tuple:
         return tuple([copy_task(value) for value in task])
     return task if kind in _ATOMS else deepcopy_basic_type(task)
+
+
+def copier_of(task: Any) -> Callable[[], Any]:
+    """Prepare what `copy_task` does to a task that is copied many times; only what can change is copied each time."""
+    if not isinstance(task, dict | list | tuple):
+        return lambda: task
+    places = task.items() if isinstance(task, dict) else enumerate(task)
+    inner = [(place, copier_of(value)) for place, value in places if isinstance(value, dict | list | tuple)]
+    if type(task) not in _PLAIN:
+        return lambda: copy_task(task)
+    if isinstance(task, tuple):
+        return _tuple_copier(list(task), inner)
+    if not inner:
+        return task.copy
+    return _copier(task.copy, inner)
+
+
+def _copier(shallow: Callable[[], Any], inner: list[tuple[Any, Callable[[], Any]]]) -> Callable[[], Any]:
+    def copy() -> Any:
+        made = shallow()
+        for place, make in inner:
+            made[place] = make()
+        return made
+
+    return copy
+
+
+def _tuple_copier(items: list[Any], inner: list[tuple[Any, Callable[[], Any]]]) -> Callable[[], Any]:
+    whole = tuple(items)
+    copy = _copier(items.copy, inner)
+    return (lambda: tuple(copy())) if inner else (lambda: whole)

@@ -185,7 +185,7 @@ class RollingGen(TaskGen):
         spans = self._purged(calendar, task, spans, start, where)
         walk = Walk(self, calendar, self.cuts, task)
         first = Start(spans, start, 0)
-        return [walk.fold(task, first.spans, start, limit), *walk.following(task, first, start, None, limit)]
+        return [walk.fold(first.spans, start, limit), *walk.following(first, start, None, limit)]
 
     def gen_following_tasks(self, task: Mapping[str, Any], test_end: TimeLike | None) -> Iterator[Task]:
         """Make the folds that come after a fold.
@@ -220,7 +220,7 @@ class RollingGen(TaskGen):
         cuts = self.cuts
         if isinstance(cuts, EverySessions) and self.last == "whole" and end is not None:
             cuts = EverySessions(cuts.n, end - start + 1)  # as in Qlib, the next are as long as the given one
-        yield from Walk(self, calendar, cuts, task).following(task, origin, start, end, limit)
+        yield from Walk(self, calendar, cuts, task).following(origin, start, end, limit)
 
     def audit(
         self,

@@ -9,6 +9,7 @@ from rollforward.data.segments import Segment, with_segments
 from rollforward.data.spans import ROLL_SD, segment_at, shift_span, whole_number
 from rollforward.data.times import as_time
 from rollforward.errors import SegmentError
+from rollforward.workflow.task.base import copier_of, copy_task
 from rollforward.workflow.task.cuts import EverySessions, cut_window
 from rollforward.workflow.task.windows import fold_window, following
 
@@ -103,20 +104,20 @@ class Walk:
         modify = generator.ds_extra_mod_func
         self._is_foreign = modify is not None and modify is not fold_window
         self._follow = following(task, generator) if modify is fold_window else None
+        # Any other function is asked for each fold: it may do more than copy, or less.
+        own = generator.task_copy_func is copy_task
+        self._copy = copier_of(dict(task)) if own else lambda: generator.task_copy_func(dict(task))
+        self._put = _put_segments if own and _is_plain(task) else with_segments
 
-    def fold(self, task: Mapping[str, Any], spans: Spans, start: int, limit: int) -> Task:
+    def fold(self, spans: Spans, start: int, limit: int) -> Task:
         """Make the first fold, tested from a position on."""
-        return self._made(task, Start(spans, start, 0), self._window(start, limit))
+        return self._made(Start(spans, start, 0), self._window(start, limit))
 
-    def following(
-        self, task: Mapping[str, Any], origin: Start, start: int, end: int | None, limit: int
-    ) -> Iterator[Task]:
+    def following(self, origin: Start, start: int, end: int | None, limit: int) -> Iterator[Task]:
         """Make the folds after a fold.
 
         Parameters
         ----------
-        task
-            The fold, or the template it was made of.
         origin
             The last fold that trained a model, and the number of the given one.
         start, end
@@ -134,7 +135,7 @@ class Walk:
             moved = self._moved(origin, start)
             trains = self._trains(origin.number + 1, moved, window)
             origin = Start(moved if trains else origin.spans, start if trains else origin.test, origin.number + 1)
-            yield self._made(task, origin, window)
+            yield self._made(origin, window)
             end = window[1]
 
     def _window(self, start: int, limit: int) -> tuple[int, int]:
@@ -168,9 +169,9 @@ class Walk:
         test_key = self.generator.test_key
         return {name: segment_at(self.calendar, window if name == test_key else span) for name, span in spans.items()}
 
-    def _made(self, task: Mapping[str, Any], origin: Start, window: tuple[int, int]) -> Task:
+    def _made(self, origin: Start, window: tuple[int, int]) -> Task:
         segments = self._segments(origin.spans, window)
-        fold = with_segments(self.generator.task_copy_func(dict(task)), segments)
+        fold = self._put(self._copy(), segments)
         self._mark(fold, origin, window[0])
         if self._follow is not None:
             self._follow(fold, segments)
@@ -188,3 +189,14 @@ class Walk:
         if origin.test != start:
             fold[REFIT] = False
             fold[REFIT_FROM] = self.calendar[origin.test]
+
+
+def _is_plain(task: Mapping[str, Any]) -> bool:
+    dataset = task.get("dataset")
+    return type(dataset) is dict and type(dataset.get("kwargs")) is dict
+
+
+def _put_segments(task: Task, segments: dict[str, Segment]) -> Task:
+    """Do what `with_segments` does to a task that nobody else has."""
+    task["dataset"]["kwargs"]["segments"] = segments
+    return task
