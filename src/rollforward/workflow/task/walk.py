@@ -11,7 +11,7 @@ from rollforward.data.times import as_time
 from rollforward.errors import SegmentError
 from rollforward.workflow.task.base import copier_of, copy_task
 from rollforward.workflow.task.cuts import EverySessions, cut_window
-from rollforward.workflow.task.windows import fold_window, following
+from rollforward.workflow.task.windows import ending, fold_window, following, handler_mod
 
 if TYPE_CHECKING:
     from rollforward.data.calendar import Calendar
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from rollforward.workflow.task.purge import Spans
 
 Refit: TypeAlias = int | Callable[[int, dict[str, Segment]], bool]
+
+# What these do to a fold is found out once for all folds of a task.
+_PREPARED: dict[Any, Callable[..., Any]] = {fold_window: following, handler_mod: ending}
 
 REFIT, REFIT_FROM, FOLD = "refit", "refit_from", "fold"
 
@@ -102,8 +105,9 @@ class Walk:
         self.calendar = calendar
         self.cuts = cuts
         modify = generator.ds_extra_mod_func
-        self._is_foreign = modify is not None and modify is not fold_window
-        self._follow = following(task, generator) if modify is fold_window else None
+        prepare = _PREPARED.get(modify)
+        self._is_foreign = modify is not None and prepare is None
+        self._follow = None if prepare is None else prepare(task, generator)
         # Any other function is asked for each fold: it may do more than copy, or less.
         own = generator.task_copy_func is copy_task
         self._copy = copier_of(dict(task)) if own else lambda: generator.task_copy_func(dict(task))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rollforward.data.horizon import callable_of, is_qlib_handler
@@ -82,11 +83,37 @@ def following(
         return None
     cls = callable_of(handler)
     if cls is None and not is_qlib_handler(handler):
-        return lambda fold, _: handler_mod(fold, rolling_gen)
+        return ending(task, rolling_gen)
     kwargs = _kwargs_of(handler)
     names = [name for name in _NAMES if _follows(name, kwargs) and (name in kwargs or cls is None or _takes(cls, name))]
     train_key = rolling_gen.train_key or _TRAIN
     return _Window(tuple(names), rolling_gen.test_key, train_key, rolling_gen.ta.calendar, _history(task)).follow
+
+
+def ending(
+    task: Mapping[str, Any], rolling_gen: RollingGen
+) -> Callable[[MutableMapping[str, Any], Segments], None] | None:
+    """Find out once what `handler_mod` does to each fold of a task; ``None`` if that is nothing."""
+    handler = _handler_of(task)
+    kwargs = None if handler is None else handler.get("kwargs")
+    if not isinstance(kwargs, Mapping) or _is_placeholder(kwargs.get(END)):
+        return None
+    calendar, test_key = rolling_gen.ta.calendar, rolling_gen.test_key
+    given = kwargs.get(END)
+
+    @cache  # read with the first fold: where there is none, nothing is wrong with the end
+    def covered() -> pd.Timestamp:
+        position = calendar.position(_time(given, END))
+        return calendar[position] if position < len(calendar) else calendar.last
+
+    def end(fold: MutableMapping[str, Any], segments: Segments) -> None:
+        test_end = segments[test_key][1]
+        # A test segment ends on a session: one that comes after the session that the handler's end falls on is later.
+        reached = None if given is None else covered()
+        if test_end is None or (reached is not None and reached < test_end):
+            _set(fold, {END: test_end})
+
+    return end
 
 
 @dataclass(frozen=True)
