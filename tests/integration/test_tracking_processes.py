@@ -57,8 +57,11 @@ with R.start(recorder_name="parent"):
 }
 SIGNALS = {"ctrl-c": signal.SIGINT, "sigterm": signal.SIGTERM}
 PREAMBLE = """
-import os, sys, time
+import os, signal, sys, time
 from rollforward.workflow import R
+
+# What a shell starts in the background ignores Ctrl-C, and so would all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def wait():
     print("ready", flush=True)
