@@ -48,7 +48,7 @@ class Dataset(Serializable):
 
     def prepare(self, *args: Any, **kwargs: Any) -> Any:
         """Return data for a model."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} does not define prepare().")
 
 
 class DatasetH(Dataset):

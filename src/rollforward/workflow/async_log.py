@@ -70,6 +70,7 @@ class BatchQueue:
         self._has_warned = False
         self.start_afresh()
         _queues.add(self)
+        _fork.ensure()
 
     def start_afresh(self) -> None:
         """Be empty, with locks that nobody holds and no thread, as in a process that was just forked."""
@@ -339,6 +340,15 @@ class _Fork:
 
     def __init__(self) -> None:
         self._held: list[threading.Lock] = []
+        self._is_registered = False
+
+    def ensure(self) -> None:
+        """Take part in forks from now on; children inherit that."""
+        if not self._is_registered and hasattr(os, "register_at_fork"):
+            self._is_registered = True
+            os.register_at_fork(
+                before=self.before, after_in_parent=self.after_in_parent, after_in_child=self.after_in_child
+            )
 
     def before(self) -> None:
         self._held = [lock for queue in list(_queues) if (lock := queue.hold(_PATIENCE)) is not None]
@@ -355,5 +365,3 @@ class _Fork:
 
 
 _fork = _Fork()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_fork.before, after_in_parent=_fork.after_in_parent, after_in_child=_fork.after_in_child)
