@@ -24,8 +24,16 @@
     │   ├── NoActiveRunError(ValueError)
     │   ├── RecorderInitializationError
     │   ├── StoreRefusedError                 a store that MLflow no longer opens
+    │   ├── StoreUnreachableError             a store that does not answer; what was asked may be tried again
+    │   ├── SpoolError                        the local journal of a run cannot be written
     │   └── LoadObjectError                   an artifact that is missing or cannot be read
-    │       └── MissingArtifactError(FileNotFoundError)
+    │       ├── MissingArtifactError(FileNotFoundError)
+    │       └── UntrustedClassError           a pickle that names a class the settings do not trust
+    ├── PoolError(RuntimeError)               the task pool refused an operation or cannot be used
+    │   ├── StaleClaimError                   a worker writes to a task that is no longer its own
+    │   ├── PoolQueryError(ValueError)        a query that no store, or not every store, can answer
+    │   ├── PoolTimeoutError(TimeoutError)    tasks were not done in time
+    │   └── TaskFailedError                   a task of the pool failed for good
     └── TaskError(ValueError)                 a task definition that cannot be run
         └── TaskNotFoundError(LookupError)
 
@@ -175,6 +183,14 @@ class StoreRefusedError(TrackingError):
     """MLflow does not open this kind of store."""
 
 
+class StoreUnreachableError(TrackingError):
+    """The store does not answer, or not in time: the same call may succeed when it is back."""
+
+
+class SpoolError(TrackingError):
+    """The local journal of a run cannot be written or read: no room, or a folder without permission."""
+
+
 class LoadObjectError(TrackingError):
     """An artifact is missing or cannot be read."""
 
@@ -183,6 +199,47 @@ class MissingArtifactError(LoadObjectError, FileNotFoundError):
     """A run does not have an artifact."""
 
     __str__ = RollforwardError.__str__
+
+
+class PoolError(RollforwardError, RuntimeError):
+    """The task pool refused an operation or cannot be used."""
+
+
+class StaleClaimError(PoolError):
+    """A task was claimed by somebody else, or taken back, since this worker claimed it; nothing was written."""
+
+
+class PoolQueryError(PoolError, ValueError):
+    """A query of the task pool has an operator, a field or a value that is not supported."""
+
+
+class PoolTimeoutError(PoolError, TimeoutError):
+    """Tasks were not done in the time that was given to them."""
+
+
+class TaskFailedError(PoolError):
+    """A task of the pool failed for good.
+
+    Parameters
+    ----------
+    given, expected, remedy
+        See `RollforwardError`.
+    task_id
+        The task.
+    traceback
+        Of its last attempt.
+    """
+
+    def __init__(
+        self, given: str, expected: str = "", remedy: str = "", *, task_id: object = None, traceback: str = ""
+    ) -> None:
+        super().__init__(given, expected, remedy)
+        self.task_id = task_id
+        self.traceback = traceback
+
+
+class UntrustedClassError(LoadObjectError):
+    """A pickle names a class that the setting ``trusted_classes`` does not list; nothing of it was called."""
 
 
 class TaskError(RollforwardError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rollforward.errors import SettingsError
 from rollforward.settings.nearest import did_you_mean
@@ -10,11 +10,26 @@ from rollforward.settings.nearest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FIELDS = ("uri", "experiment", "exp_manager", "artifact_root", "task_store", "task_db_name", "calendar", "async_log")
+FIELDS = (
+    "uri",
+    "experiment",
+    "exp_manager",
+    "artifact_root",
+    "task_store",
+    "task_db_name",
+    "calendar",
+    "async_log",
+    "spool",
+    "spool_dir",
+    "heartbeat",
+    "provenance",
+    "capture_output",
+    "system_metrics",
+    "trusted_classes",
+)
 KEYS = (*FIELDS, "mongo")
 MANAGER_KEYS = ("class", "module_path", "kwargs")
 MONGO_KEYS = ("task_url", "task_db_name")
-SWITCHES = {"true": True, "1": True, "on": True, "yes": True, "false": False, "0": False, "off": False, "no": False}
 
 _DATA = "Data are named in the task: give its handler a loader or a file."
 _CACHE = "There is no such cache: drop it."
@@ -91,40 +106,3 @@ def refuse_unknown(keys: Iterable[object], known: tuple[str, ...], place: str) -
             continue
         remedy = REPLACED.get(str(key)) or did_you_mean(key, known, otherwise="Remove it.")
         raise SettingsError(f"{place}: there is no setting {key!r}.", f"one of {', '.join(sorted(known))}.", remedy)
-
-
-def require_switch(value: Any, name: str) -> bool:
-    """Return a setting that is on or off; a text is read as TOML and shells spell it.
-
-    Raises
-    ------
-    SettingsError
-        If it is neither.
-    """
-    if isinstance(value, bool):
-        return value
-    switch = SWITCHES.get(value.strip().lower()) if isinstance(value, str) else None
-    if switch is None:
-        raise SettingsError(
-            f"{name} is {value!r}.",
-            f"true or false (as a text: {', '.join(SWITCHES)}).",
-            f"Correct {name}, or leave it out to take the default.",
-        )
-    return switch
-
-
-def require_text(value: Any, name: str) -> str:
-    """Return a setting that must be a text.
-
-    Raises
-    ------
-    SettingsError
-        If it is none, or blank.
-    """
-    if isinstance(value, str) and value.strip():
-        return value
-    raise SettingsError(
-        f"{name} is {'blank' if isinstance(value, str) else f'of type {type(value).__name__}'}.",
-        "a text that is not blank.",
-        f"Correct {name}, or leave it out to take the default.",
-    )

@@ -11,9 +11,9 @@ HIDDEN = "***"
 # Greedy up to the last "@": a password may hold an unescaped "/", "?" or "@", and hiding too much harms nobody.
 # A file has no user, and its path may well hold an "@".
 _USERINFO = re.compile(r"(?<![A-Za-z0-9+.-])((?!sqlite|file)[A-Za-z][A-Za-z0-9+.-]*://)\S*@")
-_SENSITIVE = r"pass(?:word|wd)?|pwd|secret|token|signature|sig|credentials?|api_?key|access_?key"
-_PARAMETER = re.compile(rf"(?i)([?&;][\w-]*?(?:{_SENSITIVE})(?:[_-][\w-]*)?=)[^&;\s]*")
-_KEY = re.compile(rf"(?i)(?:.*[_-])?(?:{_SENSITIVE})(?:[_-].*)?")
+SENSITIVE = r"pass(?:word|wd)?|pwd|secret|token|signature|sig|credentials?|api_?key|access_?key"
+_PARAMETER = re.compile(rf"(?i)([?&;][\w-]*?(?:{SENSITIVE})(?:[_-][\w-]*)?=)[^&;\s]*")
+_KEY = re.compile(rf"(?i)(?:.*[_-])?(?:{SENSITIVE})(?:[_-].*)?")
 
 
 def mask_credentials(text: str) -> str:

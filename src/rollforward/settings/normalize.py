@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from rollforward.errors import SettingsError
-from rollforward.settings.keys import KEYS, MANAGER_KEYS, MONGO_KEYS, refuse_unknown, require_switch, require_text
+from rollforward.settings.checks import require_classes, require_mode, require_seconds, require_switch, require_text
+from rollforward.settings.keys import KEYS, MANAGER_KEYS, MONGO_KEYS, refuse_unknown
 from rollforward.settings.masking import masked
 from rollforward.settings.values import DEFAULT_MANAGER
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 _SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?#]+)(?P<rest>.*)", re.DOTALL)
-_SWITCHED = ("async_log",)
+_CHECKS: Mapping[str, Callable[[Any, str], Any]] = {
+    **dict.fromkeys(("async_log", "provenance", "capture_output", "system_metrics"), require_switch),
+    "spool": require_mode,
+    "heartbeat": require_seconds,
+    "trusted_classes": require_classes,
+}
+_OFFLINE = "offline:"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -47,7 +52,7 @@ class Source:
 def normalize(given: Mapping[str, Any], source: Source) -> dict[str, Any]:
     """Check the settings of one source and spell them as fields of `Settings`.
 
-    ``None`` counts as not given. Relative SQLite paths, and a relative artifact root, become absolute.
+    ``None`` counts as not given. Relative SQLite paths, artifact roots and spool folders become absolute.
 
     Raises
     ------
@@ -66,7 +71,9 @@ def normalize(given: Mapping[str, Any], source: Source) -> dict[str, Any]:
 
 
 def absolute_sqlite(uri: str, folder: Path) -> str:
-    """Make a relative path in a SQLite URL absolute; every other URL stays as it is."""
+    """Make a relative path of a SQLite or offline store absolute; every other address stays as it is."""
+    if uri.startswith(_OFFLINE) and len(uri) > len(_OFFLINE):
+        return f"{_OFFLINE}{(folder / Path(uri.removeprefix(_OFFLINE)).expanduser()).resolve().as_posix()}"
     match = _SQLITE.fullmatch(uri)
     if match is None or match["path"].startswith(":memory:"):
         return uri
@@ -77,11 +84,13 @@ def _checked(key: str, value: Any, source: Source) -> Any:
     name = source.name_of(key)
     if key == "calendar":
         return require_text(value, name) if isinstance(value, str) else value
-    if key in _SWITCHED:
-        return require_switch(value, name)
+    if key in _CHECKS:
+        return _CHECKS[key](value, name)
     text = require_text(os.fspath(value) if isinstance(value, os.PathLike) else value, name)
     if key == "artifact_root":
         return text if _SCHEME.match(text) else str((source.folder / text).resolve())
+    if key == "spool_dir":
+        return str((source.folder / Path(text).expanduser()).resolve())
     return absolute_sqlite(text, source.folder) if key in ("uri", "task_store") else text
 
 

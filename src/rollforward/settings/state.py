@@ -22,7 +22,7 @@ from rollforward.settings.sources import collect
 from rollforward.settings.values import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from os import PathLike
 
 
@@ -50,12 +50,19 @@ def init(
     calendar: Any = None,
     artifact_root: str | PathLike[str] | None = None,
     async_log: bool | None = None,
+    spool: str | bool | None = None,
+    spool_dir: str | PathLike[str] | None = None,
+    heartbeat: float | None = None,
+    provenance: bool | None = None,
+    capture_output: bool | None = None,
+    system_metrics: bool | None = None,
+    trusted_classes: Iterable[str] | None = None,
     **unknown: Any,
 ) -> Settings:
     """Decide the settings of this process.
 
-    An argument wins over the environment (``ROLLFORWARD_URI``, ``_EXPERIMENT``, ``_TASK_STORE``, ``_TASK_DB_NAME``,
-    ``_CALENDAR``, ``_ARTIFACT_ROOT``, ``_ASYNC_LOG``), which wins over the nearest ``rollforward.toml`` or
+    An argument wins over the environment (its name in capitals after ``ROLLFORWARD_``, as in ``ROLLFORWARD_URI``; the
+    two dictionaries have no variable), which wins over the nearest ``rollforward.toml`` or
     ``[tool.rollforward]`` of a ``pyproject.toml`` upward from the working directory, which wins over the defaults. What
     an earlier call was given does not carry over. Relative paths are made absolute now: those of a file belong to the
     file's folder, all others to the working directory.
@@ -81,6 +88,22 @@ def init(
         Where new experiments put their artifacts.
     async_log
         Whether params, metrics and tags are written in the background (the default), or each before its call returns.
+    spool
+        Whether what is logged is kept in a local journal until the store has it: ``"on"``, ``"off"``, or ``"auto"``
+        (the default) for stores behind a server and not for databases.
+    spool_dir
+        Folder of the journals. Default: the user's folder for the state of programs.
+    heartbeat
+        Seconds between two signs of life of an open run (default 30); 0 gives none.
+    provenance
+        Whether a run keeps where it came from: code, packages, command line, environment (the default).
+    capture_output
+        Whether the last 64 kB of what is printed are kept with the run (the default).
+    system_metrics
+        Whether MLflow logs processor, memory, disk, network and GPU. Default: off.
+    trusted_classes
+        Patterns (``"package.module.Class"``, ``"package.*"``) of the classes that may be unpickled from a store, beside
+        data. Default: every class.
     **unknown
         Refused, with the nearest setting that exists.
 
@@ -107,6 +130,13 @@ def init(
         "calendar": calendar,
         "artifact_root": artifact_root,
         "async_log": async_log,
+        "spool": spool,
+        "spool_dir": spool_dir,
+        "heartbeat": heartbeat,
+        "provenance": provenance,
+        "capture_output": capture_output,
+        "system_metrics": system_metrics,
+        "trusted_classes": trusted_classes,
     }
     settings = _decide(given | unknown)
     for guard in tuple(_process.guards):
@@ -127,6 +157,10 @@ def current() -> Settings:
     temporary = _temporary.get()
     if temporary is not None:
         return temporary
+    # Asked for each value that is logged: one value or the other is seen without the lock too.
+    settings = _process.settings
+    if settings is not None:
+        return settings
     with _process.lock:
         if _process.settings is None:
             _process.settings = _decide({})

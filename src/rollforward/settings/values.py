@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_EXPERIMENT = "Experiment"
 DEFAULT_TASK_DB_NAME = "default_task_db"
+DEFAULT_HEARTBEAT = 30.0
 DEFAULT_MANAGER = MappingProxyType(
     {"class": "MLflowExpManager", "module_path": "rollforward.workflow.mlflow_backend", "kwargs": {}}
 )
@@ -44,6 +45,21 @@ class Settings:
         A name, a list of sessions or a calendar object, as it was given.
     async_log
         Whether what is logged is written in the background; off, each call writes before it returns.
+    spool
+        Whether what is logged is kept in a local journal until the store has it: ``"on"``, ``"off"``, or ``"auto"`` for
+        stores behind a server and not for databases.
+    spool_dir
+        Folder of the journals; ``None`` is the user's folder for the state of programs.
+    heartbeat
+        Seconds between two signs of life of an open run; 0 gives none.
+    provenance
+        Whether a run keeps where it came from: code, packages, command line, environment.
+    capture_output
+        Whether the end of what is printed is kept with the run.
+    system_metrics
+        Whether MLflow logs processor, memory, disk, network and GPU.
+    trusted_classes
+        Patterns of the classes that may be unpickled from a store, beside data; ``None`` is every class.
     """
 
     uri: str
@@ -54,6 +70,13 @@ class Settings:
     artifact_root: str | None = None
     calendar: Any = None
     async_log: bool = True
+    spool: str = "auto"
+    spool_dir: str | None = None
+    heartbeat: float = DEFAULT_HEARTBEAT
+    provenance: bool = True
+    capture_output: bool = True
+    system_metrics: bool = False
+    trusted_classes: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Take the manager's configuration out of the caller's hands."""

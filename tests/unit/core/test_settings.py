@@ -84,11 +84,20 @@ def test_every_variable_of_the_environment(tmp_path, monkeypatch):
         "CALENDAR": "XNYS",
         "ARTIFACT_ROOT": "artifacts",
         "ASYNC_LOG": "off",
+        "SPOOL": "on",
+        "SPOOL_DIR": "spool",
+        "HEARTBEAT": "2.5",
+        "PROVENANCE": "no",
+        "CAPTURE_OUTPUT": "0",
+        "SYSTEM_METRICS": "true",
+        "TRUSTED_CLASSES": "mine.*, other.module.Class",
     }
     for name, value in values.items():
         monkeypatch.setenv(f"ROLLFORWARD_{name}", value)
     found = current()
-    values |= {"ARTIFACT_ROOT": str(tmp_path / "artifacts"), "ASYNC_LOG": False}
+    values |= {"ARTIFACT_ROOT": str(tmp_path / "artifacts"), "SPOOL_DIR": str(tmp_path / "spool"), "HEARTBEAT": 2.5}
+    values |= {"ASYNC_LOG": False, "PROVENANCE": False, "CAPTURE_OUTPUT": False, "SYSTEM_METRICS": True}
+    values |= {"TRUSTED_CLASSES": ("mine.*", "other.module.Class")}
     assert {name: getattr(found, name.lower()) for name in values} == values
 
 
@@ -97,6 +106,53 @@ def test_a_switch_is_on_or_off(value):
     assert init(async_log=False).async_log is False
     with pytest.raises(SettingsError, match="async_log is"):
         init(async_log=value)
+
+
+@pytest.mark.parametrize(
+    ("value", "mode"), [("auto", "auto"), ("ON", "on"), (True, "on"), (False, "off"), ("0", "off")]
+)
+def test_the_spool_has_three_modes(value, mode):
+    assert init(spool=value).spool == mode
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"spool": "sometimes"},
+        {"spool": 1},
+        {"heartbeat": -1},
+        {"heartbeat": "often"},
+        {"heartbeat": True},
+        {"heartbeat": float("nan")},
+        {"heartbeat": float("inf")},
+        {"trusted_classes": 3},
+        {"trusted_classes": ["*"]},
+        {"trusted_classes": ["Class"]},
+        {"trusted_classes": ["package.*.Class"]},
+        {"trusted_classes": [None]},
+        {"provenance": "perhaps"},
+    ],
+)
+def test_a_setting_of_the_wrong_kind_is_named(arguments):
+    (name,) = arguments
+    with pytest.raises(SettingsError, match=f"{name} is"):
+        init(**arguments)
+
+
+def test_the_spool_folder_is_absolute_and_knows_the_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert init(spool_dir="a").spool_dir == str(tmp_path / "a")
+    assert init(spool_dir="~/a").spool_dir == str(tmp_path / "home" / "a")
+    assert init().spool_dir is None
+
+
+def test_trusted_classes_of_a_file_travel(tmp_path):
+    (tmp_path / "rollforward.toml").write_text('trusted_classes = ["mine.*", "other.Class", "mine.*"]\nheartbeat = 0')
+    found = init()
+    assert found.trusted_classes == ("mine.*", "other.Class")
+    assert found.heartbeat == 0
+    assert pickle.loads(pickle.dumps(found)) == found
+    assert init(trusted_classes=[]).trusted_classes == ()
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch):
@@ -214,6 +270,8 @@ def test_a_setting_of_the_wrong_shape_is_refused(arguments):
         ("sqlite:////abs/x.db", "sqlite:////abs/x.db"),
         ("sqlite:///:memory:", "sqlite:///:memory:"),
         ("sqlite://", "sqlite://"),
+        ("offline:runs", "offline:{cwd}/runs"),
+        ("offline:/abs/runs", "offline:/abs/runs"),
         ("./mlruns", "./mlruns"),
         ("file:/abs/mlruns", "file:/abs/mlruns"),
         ("https://user:word@host/x", "https://user:word@host/x"),
