@@ -12,7 +12,6 @@ from urllib.parse import unquote
 from rollforward.errors import InstantiationError
 from rollforward.instantiate.locate import at, locate, split_module_path
 from rollforward.instantiate.signatures import check_arguments, name_of, takes
-from rollforward.serialize import load_object
 from rollforward.settings.nearest import did_you_mean
 
 _KEYS = ("class", "func", "kwargs", "module_path")
@@ -61,6 +60,8 @@ def init_instance_by_config(
         return config
     path = _stored(config)
     if path is not None:
+        from rollforward.serialize import load_object  # noqa: PLC0415  # few need it, and it loads all formats
+
         return load_object(path)
     func, given = get_callable_kwargs(config, default_module, where=where)
     check_arguments(func, given, where, supplied=kwargs, whole=False)

@@ -13,6 +13,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "qlib.data.dataset.handler": ("rollforward.data.handler",),
     "qlib.data.dataset.loader": ("rollforward.data.loader",),
     "qlib.data.dataset.processor": ("rollforward.data.processor",),
+    "qlib.log": ("rollforward.log",),
     "qlib.model": ("rollforward.model.base",),
     "qlib.model.base": ("rollforward.model.base",),
     "qlib.model.ens": ("rollforward.model.ens.ensemble", "rollforward.model.ens.group"),
@@ -37,6 +38,7 @@ MOVED: dict[str, tuple[str, ...]] = {
     "qlib.workflow.recorder": ("rollforward.workflow.recorder", "rollforward.workflow.mlflow_backend"),
     "qlib.workflow.task.collect": ("rollforward.workflow.task.collect",),
     "qlib.workflow.task.gen": ("rollforward.workflow.task.gen",),
+    "qlib.workflow.task.manage": ("rollforward.workflow.task.manage",),
     "qlib.workflow.task.utils": ("rollforward.workflow.task.utils", "rollforward.data.segments"),
 }
 

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, cast
 
-import yaml
-
 from rollforward.errors import SerializationError
 from rollforward.serialize.plain import JSON_TYPES, YAML_TYPES, require_plain
 
@@ -65,6 +63,8 @@ def _write_json(obj: Any, file: IO[bytes]) -> None:
 
 
 def _write_yaml(obj: Any, file: IO[bytes]) -> None:
+    import yaml  # noqa: PLC0415  # few need it
+
     require_plain(obj, YAML_TYPES, "yaml")
     text = yaml.safe_dump(obj, sort_keys=False, allow_unicode=True)
     # A few texts and time zones do not survive this format; what would come back is known before the file exists.
@@ -75,6 +75,12 @@ def _write_yaml(obj: Any, file: IO[bytes]) -> None:
             "Write a .json or a .pkl file.",
         )
     file.write(text.encode())
+
+
+def _read_yaml(file: IO[bytes]) -> Any:
+    import yaml  # noqa: PLC0415  # few need it
+
+    return yaml.safe_load(file.read().decode())
 
 
 def _write_parquet(obj: Any, file: IO[bytes]) -> None:
@@ -173,7 +179,7 @@ def _write_png(obj: Any, file: IO[bytes]) -> None:
 
 PICKLE = Format("pickle", _write_pickle, pickle.load)
 _TEXT = Format("text", _write_text, lambda file: file.read().decode())
-_YAML = Format("yaml", _write_yaml, lambda file: yaml.safe_load(file.read().decode()))
+_YAML = Format("yaml", _write_yaml, _read_yaml)
 
 # A suffix that is not here, or none at all, means pickle.
 FORMATS: dict[str, Format] = {

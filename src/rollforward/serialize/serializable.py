@@ -16,6 +16,7 @@ from rollforward.errors import MissingDependencyError, SerializationError
 from rollforward.serialize.atomic import atomic_write
 from rollforward.serialize.files import load_object
 from rollforward.serialize.formats import PICKLE_PROTOCOL
+from rollforward.serialize.trust import unpickler_in_force
 
 _OPTIONS = "_serial_options"
 
@@ -165,8 +166,10 @@ class Serializable:
         ------
         SerializationError
             If the file is missing or no pickle, or holds an object of another class.
+        UntrustedClassError
+            If the setting ``trusted_classes`` does not allow what it names.
         """
-        loaded = load_object(path, unpickler=cls.get_backend().Unpickler)
+        loaded = load_object(path, unpickler=unpickler_in_force(cls.get_backend().Unpickler))
         if isinstance(loaded, cls):
             return loaded
         raise SerializationError(
