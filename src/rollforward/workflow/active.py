@@ -4,8 +4,8 @@ A manager owns one `Scope`. Inside a scope the active runs form a stack that liv
 asyncio tasks see their own, a task started inside a run inherits it, and a forked process starts with none. Beside
 the stack a scope has at most one *default run* for the whole process: the one that logging outside any run opens.
 
-Whatever is still open when the interpreter exits is ended here; the handler is registered with the first run, not at
-import.
+Whatever is still open when the interpreter exits is ended here, see `leaving` for what can be known of the reason; the
+handler is registered with the first run, not at import.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import signal
 import sys
 import threading
 import traceback
-from contextlib import contextmanager
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rollforward.workflow.leaving import Terminated, sigterm, sigterm_as_exception, sys_exit, to_the_end, what_ends_it
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from types import FrameType
 
 logger = logging.getLogger(__name__)
@@ -33,13 +34,6 @@ SCHEDULED, RUNNING, FINISHED, FAILED = "SCHEDULED", "RUNNING", "FINISHED", "FAIL
 STATUSES = (SCHEDULED, RUNNING, FINISHED, FAILED)
 
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
-
-
-class Terminated(SystemExit):  # a way to leave the process, not an error
-    """SIGTERM arrived while a run was active; the exit code is the shell's, 128 + 15."""
-
-    def __init__(self) -> None:
-        super().__init__(128 + signal.SIGTERM)
 
 
 def status_of(error: BaseException | None) -> str:
@@ -77,6 +71,27 @@ def _is_ours(frame: FrameType) -> bool:
     return name.startswith(_PACKAGE) or Path(name).name == "contextlib.py"
 
 
+class _Process:
+    """The id of this process, read again after a fork: a system call for each logged value would be felt."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self._is_registered = False
+
+    def ensure(self) -> None:
+        """Take part in forks from now on; children inherit that."""
+        if not self._is_registered and hasattr(os, "register_at_fork"):
+            self._is_registered = True
+            self.read()
+            os.register_at_fork(after_in_child=self.read)
+
+    def read(self) -> None:
+        self.pid = os.getpid()
+
+
+_process = _Process()
+
+
 @dataclass(eq=False)
 class ActiveRun:
     """One started recorder and its experiment, as the stack holds them.
@@ -88,13 +103,20 @@ class ActiveRun:
     experiment: Any
     recorder: Any
     uri_given: bool = False
-    pid: int = field(default_factory=os.getpid)
+    is_left_open: bool = False
+    pid: int = field(default_factory=lambda: _process.pid)
     error_before: BaseException | None = field(default_factory=lambda: getattr(sys, "last_value", None), repr=False)
 
     @property
     def is_live(self) -> bool:
         """Whether the run is open and belongs to this process."""
-        return self.pid == os.getpid() and bool(self.recorder.is_open)
+        return self.pid == _process.pid and bool(self.recorder.is_open)
+
+    def leave_open(self) -> None:
+        """Take note that no block will end the run: what ends the process decides its status then."""
+        if not self.is_left_open:
+            self.is_left_open = True
+            sys_exit.hold(self)
 
     def close(self, status: str, error: BaseException | None = None) -> None:
         """End the recorder, once."""
@@ -102,11 +124,23 @@ class ActiveRun:
             if self.is_live:
                 self.recorder.end_run(status, error=error)
         finally:
-            _open_runs.pop(id(self), None)
+            self.forget()
+
+    def forget(self) -> None:
+        """Give back what an open run holds of the process."""
+        _open_runs.pop(id(self), None)
+        sigterm.release(self)
+        sys_exit.release(self)
 
 
 _stack: ContextVar[tuple[ActiveRun, ...]] = ContextVar("rollforward_active_runs", default=())
 _open_runs: dict[int, ActiveRun] = {}
+_observers: list[Callable[[Any], None]] = []
+
+
+def on_start(observer: Callable[[Any], None]) -> None:
+    """Call a function with each recorder that becomes active in this process from now on, inside others or not."""
+    _observers.append(observer)
 
 
 def open_runs() -> list[ActiveRun]:
@@ -127,9 +161,15 @@ class Scope:
 
     def current(self) -> ActiveRun | None:
         """Return the innermost run of this context, else the open default run, else nothing."""
-        stack = self.runs()
+        # Asked for each value that is logged through `R`: nothing is built, and the usual case comes first.
+        stack = _stack.get()
         if stack:
-            return stack[-1]
+            run = stack[-1]
+            if run.scope is self and run.pid == _process.pid and run.recorder.is_open:
+                return run
+            for run in reversed(stack):
+                if run.scope is self and run.is_live:
+                    return run
         default = self._default
         return default if default is not None and default.is_live else None
 
@@ -161,13 +201,23 @@ class Scope:
             return run
         with self._lock:
             if self._default is None or not self._default.is_live:
-                if self.is_busy():
-                    logger.warning(
-                        "Logging in a thread or task that has no run of its own, while another one has: this goes to "
-                        "the default run. Hand the recorder over, or run the function in contextvars.copy_context()."
-                    )
-                self._default = self._register(*open_run())
+                self._say_where_it_goes()
+                with sigterm_as_exception():
+                    self._default = self._register(*open_run())
+                self._default.leave_open()
             return self._default
+
+    def _say_where_it_goes(self) -> None:
+        """Warn of what is opened as the default run although there is, or was, a run that may have been meant."""
+        advice = "this goes to the default run. Hand the recorder over, or"
+        if any(run.scope is self and run.pid == _process.pid for run in _stack.get()):
+            logger.warning("The run that this thread or task was started in has ended; %s wait before it ends.", advice)
+        elif self.is_busy():
+            logger.warning(
+                "Logging in a thread or task that has no run of its own, while another one has: %s run the function "
+                "in contextvars.copy_context().",
+                advice,
+            )
 
     def end(self, run: ActiveRun | None, status: str, error: BaseException | None = None) -> None:
         """End a run and, before it, what was started inside it in this context and never ended."""
@@ -176,16 +226,23 @@ class Scope:
         stack = self.runs()
         ending = stack[stack.index(run) :] if run in stack else (run,)
         try:
-            for item in reversed(ending[1:]):
-                _close_quietly(item, status, error)
-            run.close(status, error)
+            with to_the_end("What was logged is being written"):
+                for item in reversed(ending[1:]):
+                    _close_quietly(item, status, error)
+                run.close(status, error)
         finally:
             _stack.set(tuple(item for item in _stack.get() if item not in ending and item.is_live))
 
     def _register(self, experiment: Any, recorder: Any, *, uri_given: bool = False) -> ActiveRun:
+        _process.ensure()
+        for ended in [item for item in list(_open_runs.values()) if not item.is_live]:
+            ended.forget()
         run = ActiveRun(self, experiment, recorder, uri_given)
         _open_runs[id(run)] = run
+        sigterm.hold(run)
         _at_exit.ensure()
+        for observer in _observers:
+            observer(recorder)
         return run
 
 
@@ -216,94 +273,20 @@ class _AtExit:
             util.Finalize(None, self.end_all, exitpriority=0)
 
     def end_all(self) -> None:
-        for run in reversed(open_runs()):
-            error = _uncaught(run)
-            _close_quietly(run, status_of(error), error)
+        # The process ends in any case: a signal that comes meanwhile, and is put off, has nothing left to do.
+        with suppress(KeyboardInterrupt, Terminated), to_the_end("What was logged is being written"):
+            for run in reversed(open_runs()):
+                error = _uncaught(run)
+                _close_quietly(run, status_of(error), error)
 
 
 def _uncaught(run: ActiveRun) -> BaseException | None:
-    """Find the exception that is ending the interpreter; ``sys.exit`` outside a ``with`` block leaves no trace."""
-    if _Sigterm.received:
-        return Terminated()
+    """Find what is ending the interpreter, or the worker of multiprocessing."""
+    error = what_ends_it()
+    if error is not None:
+        return error
     error = getattr(sys, "last_value", None)
     return None if error is run.error_before else error
 
 
 _at_exit = _AtExit()
-
-
-class _Sigterm:
-    """SIGTERM as an exception while a run is active, so that the run can be ended; the default again afterwards.
-
-    A forked process starts with the default: it would otherwise not die of a SIGTERM that comes while it is being
-    forked, because Python drops what is pending for its own handlers then.
-    """
-
-    received = False
-
-    def __init__(self) -> None:
-        self._depth = 0
-        self._pid = 0
-        self._is_paused = False
-        self._is_registered = False
-
-    def enter(self) -> bool:
-        if not _in_main_thread():
-            return False
-        if self._depth == 0 or self._pid != os.getpid():
-            if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-                return False
-            signal.signal(signal.SIGTERM, self._raise)
-            self._depth, self._pid, _Sigterm.received = 0, os.getpid(), False
-            self._register()
-        self._depth += 1
-        return True
-
-    def leave(self) -> None:
-        self._depth -= 1
-        if self._depth == 0 and self._is_ours():
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def _is_ours(self) -> bool:
-        return signal.getsignal(signal.SIGTERM) == self._raise
-
-    def _register(self) -> None:
-        if not self._is_registered and hasattr(os, "register_at_fork"):
-            os.register_at_fork(before=self._pause, after_in_parent=self._go_on)
-            self._is_registered = True
-
-    def _pause(self) -> None:
-        self._is_paused = _in_main_thread() and self._is_ours()
-        if self._is_paused:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def _go_on(self) -> None:
-        if self._is_paused:
-            signal.signal(signal.SIGTERM, self._raise)
-
-    def _raise(self, signum: int, _frame: FrameType | None) -> None:
-        if os.getpid() != self._pid:
-            # Forked by another thread, which cannot set handlers.
-            signal.signal(signum, signal.SIG_DFL)
-            os.kill(os.getpid(), signum)
-            return
-        _Sigterm.received = True
-        raise Terminated
-
-
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
-
-
-_sigterm = _Sigterm()
-
-
-@contextmanager
-def sigterm_as_exception() -> Iterator[None]:
-    """Raise `Terminated` in the main thread if SIGTERM arrives, unless the program handles SIGTERM itself."""
-    entered = _sigterm.enter()
-    try:
-        yield
-    finally:
-        if entered:
-            _sigterm.leave()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward.errors import RecorderNotFoundError, TrackingError
 from rollforward.settings.nearest import did_you_mean
-from rollforward.workflow.active import SCHEDULED, Scope, sigterm_as_exception, status_of
+from rollforward.workflow.active import SCHEDULED, Scope, status_of
+from rollforward.workflow.display import experiment_card
+from rollforward.workflow.leaving import sigterm_as_exception, to_the_end
 from rollforward.workflow.recorder import checked_status
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from rollforward.workflow.recorder import Recorder
 
 logger = logging.getLogger(__name__)
+
+# Names that are searched for a similar one, and names that are shown.
+_NEIGHBOURS, _SHOWN = 100, 5
 
 
 class Experiment(ABC):
@@ -44,6 +49,13 @@ class Experiment(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(id={self.id!r}, name={self.name!r})"
+
+    def __str__(self) -> str:
+        """Show the newest runs as a table; asks the store once, and never fails."""
+        return experiment_card(self).text
+
+    def _repr_html_(self) -> str:
+        return experiment_card(self).html
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_scope"}
@@ -94,6 +106,7 @@ class Experiment(ABC):
             If an id is given without ``resume``.
         """
         run = self.begin(recorder_id=recorder_id, recorder_name=recorder_name, resume=resume)
+        run.leave_open()
         recorder: Recorder = run.recorder
         return recorder
 
@@ -148,10 +161,10 @@ class Experiment(ABC):
         if found is not None:
             return self._scope.find(found.require_id()) or found
         if not create:
-            raise self._not_found(name)
+            raise self._not_found(name, is_given=recorder_name is not None)
         recorder = self.create_recorder(name)
         if start:
-            self._activate(recorder)
+            self._activate(recorder).leave_open()
         return recorder
 
     @abstractmethod
@@ -234,10 +247,18 @@ class Experiment(ABC):
             )
         return found[0] if found else None
 
-    def _not_found(self, name: str) -> RecorderNotFoundError:
-        newest = [recorder.name or "" for recorder in self.list_recorders(rtype=self.RT_L, max_results=100)]
-        remedy = did_you_mean(name, newest, otherwise="List them with list_recorders().")
-        return RecorderNotFoundError(f"There is no recorder named {name!r} in {self!r}.", remedy=remedy)
+    def _not_found(self, name: str, *, is_given: bool) -> RecorderNotFoundError:
+        newest = self.list_recorders(rtype=self.RT_L, max_results=_NEIGHBOURS)
+        names = [recorder.name or "" for recorder in newest]
+        if is_given:
+            remedy = did_you_mean(name, names, otherwise="List them with list_recorders().")
+            return RecorderNotFoundError(f"There is no recorder named {name!r} in {self!r}.", remedy=remedy)
+        shown = ", ".join(repr(each) for each in list(dict.fromkeys(names))[:_SHOWN])
+        return RecorderNotFoundError(
+            f"No recorder is active, and experiment {self.name!r} has none of the default name {name!r}.",
+            "a recorder_name or recorder_id, or to be asked while a recorder is active.",
+            f"Its newest recorders: {shown}." if shown else "The experiment has no recorders.",
+        )
 
     def _to_start(self, recorder_id: str | None, recorder_name: str | None, *, resume: bool) -> Recorder:
         if not resume:
@@ -267,5 +288,6 @@ class Experiment(ABC):
                 recorder.on_active()
                 return self._scope.push(self, recorder, uri_given=uri_given)
             except BaseException as error:
-                recorder.end_run(status_of(error), error=error)
+                with to_the_end("The run is being ended"):
+                    recorder.end_run(status_of(error), error=error)
                 raise

@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rollforward.errors import ExpAlreadyExistError, ExperimentNotFoundError, RecorderNotFoundError
+from rollforward.errors import ExpAlreadyExistError, ExperimentNotFoundError, RecorderNotFoundError, TrackingError
 from rollforward.settings.masking import mask_credentials
 from rollforward.settings.nearest import did_you_mean
 from rollforward.settings.normalize import absolute_sqlite
-from rollforward.settings.state import change, current, override
-from rollforward.workflow.active import FINISHED, SCHEDULED, Scope, sigterm_as_exception, status_of
+from rollforward.settings.state import current
+from rollforward.workflow.active import FINISHED, SCHEDULED, Scope, status_of
+from rollforward.workflow.default_store import DefaultStore
+from rollforward.workflow.leaving import sigterm_as_exception
+from rollforward.workflow.recent import RecentExperiments
 from rollforward.workflow.recorder import checked_status
 
 if TYPE_CHECKING:
@@ -40,9 +43,10 @@ class ExpManager(ABC):
     """
 
     def __init__(self, uri: str | None = None, default_exp_name: str | None = None) -> None:
-        self._uri = None if uri is None else self.checked_uri(uri)
+        self._store = DefaultStore(uri, self.checked_uri)
         self._default_exp_name = default_exp_name
         self._scope = Scope()
+        self._recent = RecentExperiments()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(uri={mask_credentials(self.default_uri)!r})"
@@ -65,7 +69,7 @@ class ExpManager(ABC):
     @property
     def default_uri(self) -> str:
         """The store that is used where none is given."""
-        return self._uri or self.checked_uri(current().uri)
+        return self._store.uri
 
     @property
     def uri(self) -> str:
@@ -75,27 +79,21 @@ class ExpManager(ABC):
             return str(run.experiment.uri)
         return self.default_uri
 
-    def set_uri(self, uri: str) -> None:
-        """Change the default store; an active experiment stays where it is."""
-        checked = self.checked_uri(uri)
-        if self._uri is None:
-            change(uri=checked)
-        else:
-            self._uri = checked
+    def set_uri(self, uri: str | None) -> None:
+        """Change the default store; an active experiment stays where it is.
+
+        Parameters
+        ----------
+        uri
+            The store; ``None`` goes back to the one that was the default before this method changed it.
+        """
+        self._store.set(uri)
 
     @contextmanager
     def uri_context(self, uri: str) -> Iterator[None]:
         """Change the default store for the length of a ``with`` block."""
-        checked = self.checked_uri(uri)
-        if self._uri is None:
-            with override(uri=checked):
-                yield
-            return
-        before, self._uri = self._uri, checked
-        try:
+        with self._store.instead(uri):
             yield
-        finally:
-            self._uri = before
 
     @property
     def active_experiment(self) -> Experiment | None:
@@ -148,6 +146,7 @@ class ExpManager(ABC):
             uri=uri,
             resume=resume,
         )
+        run.leave_open()
         experiment: Experiment = run.experiment
         return experiment
 
@@ -183,7 +182,8 @@ class ExpManager(ABC):
         That run belongs to the process: threads without a run of their own share it, and it is FINISHED when the
         interpreter exits.
         """
-        recorder: Recorder = self._scope.default(self._open_default).recorder
+        run = self._scope.current() or self._scope.default(self._open_default)
+        recorder: Recorder = run.recorder
         return recorder
 
     def get_exp(
@@ -261,6 +261,27 @@ class ExpManager(ABC):
             If neither an id nor a name is given.
         """
 
+    @abstractmethod
+    def restore_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> Experiment:
+        """Bring a deleted experiment back with its runs, under the name that it had.
+
+        Parameters
+        ----------
+        experiment_id
+            Wins over a name.
+        experiment_name
+            The last experiment of this name that was deleted.
+
+        Raises
+        ------
+        ExperimentNotFoundError
+            If there is none in the trash.
+        ExpAlreadyExistError
+            If another experiment has the name now.
+        TrackingError
+            If neither an id nor a name is given.
+        """
+
     def list_experiments(self) -> dict[str, Experiment]:
         """List the experiments that are not deleted, by name."""
         return dict(self._list(self.uri))
@@ -314,7 +335,7 @@ class ExpManager(ABC):
         if found is not None:
             return found
         if not create:
-            raise self._not_found(wanted, store)
+            raise self._not_found(wanted, store, is_default=name is None)
         try:
             return self._create(wanted, store)
         except ExpAlreadyExistError:
@@ -329,11 +350,16 @@ class ExpManager(ABC):
             return name
         raise ExperimentNotFoundError(f"{name!r} is no name of an experiment.", "a text that is not blank.")
 
-    def _not_found(self, name: str, uri: str) -> ExperimentNotFoundError:
+    def _not_found(self, name: str, uri: str, *, is_default: bool) -> ExperimentNotFoundError:
         remedy = did_you_mean(name, self._list(uri), otherwise="List them with R.list_experiments().")
-        return ExperimentNotFoundError(
-            f"There is no experiment named {name!r} in {mask_credentials(uri)}.", remedy=remedy
-        )
+        given = f"no experiment named {name!r} in {mask_credentials(uri)}."
+        if is_default:
+            return ExperimentNotFoundError(
+                f"No recorder is active, no experiment was named, and there is {given}",
+                "the name or id of an experiment, or to be asked while a recorder is active.",
+                remedy,
+            )
+        return ExperimentNotFoundError(f"There is {given}", remedy=remedy)
 
     def _begin(
         self,
@@ -344,12 +370,31 @@ class ExpManager(ABC):
         **which: Any,
     ) -> ActiveRun:
         checked = None if uri is None else self.checked_uri(uri)
+        store, is_given = checked or self.uri, checked is not None
         around = self._scope.runs()
-        if around and uri is None and experiment_id is None and experiment_name is None:
+        is_child = bool(around) and uri is None and experiment_id is None and experiment_name is None
+        if is_child and around[-1].experiment.uri == store:
             # A child belongs to its parent's experiment: MLflow's pages show the two together there only.
-            experiment_id = around[-1].experiment.id
-        experiment = self._find_or_create(experiment_id, experiment_name, create=True, uri=checked)
-        return experiment.begin(**which, uri_given=checked is not None)
+            experiment: Experiment = around[-1].experiment
+        elif experiment_id is not None:
+            experiment = self._find_or_create(experiment_id, None, create=False, uri=store)
+        else:
+            name = self._checked_name(self.default_exp_name if experiment_name is None else experiment_name)
+            return self._begin_named(name, store, which | {"uri_given": is_given})
+        return experiment.begin(**which, uri_given=is_given)
+
+    def _begin_named(self, name: str, store: str, which: dict[str, Any]) -> ActiveRun:
+        recent = None if which.get("resume") else self._recent.get(store, name)
+        if recent is not None:
+            try:
+                return recent.begin(**which)
+            except TrackingError as error:
+                # Deleted by somebody else, perhaps: it is looked up, and an error that has another cause comes again.
+                logger.debug("Experiment %r is looked up once more: %s", name, error)
+                self._recent.forget()
+        experiment = self._find_or_create(None, name, create=True, uri=store)
+        self._recent.put(name, experiment)
+        return experiment.begin(**which)
 
     def _open_default(self) -> tuple[Experiment, Recorder]:
         experiment = self._find_or_create(None, None, create=True)

@@ -10,10 +10,11 @@ from rollforward.errors import RecorderInitializationError, TrackingError
 from rollforward.instantiate import init_instance_by_config
 from rollforward.settings.state import current, register_guard
 from rollforward.workflow.active import FINISHED
+from rollforward.workflow.block import Block
 from rollforward.workflow.expm import ExpManager
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -64,7 +65,6 @@ class QlibRecorder:
                 "End it first (R.end_exp()), or call init() before R.start(...).",
             )
 
-    @contextmanager
     def start(
         self,
         *,
@@ -74,7 +74,7 @@ class QlibRecorder:
         recorder_name: str | None = None,
         uri: str | None = None,
         resume: bool = False,
-    ) -> Iterator[Experiment]:
+    ) -> Block:
         """Run a block as one recorder.
 
         Inside the block MLflow's own active run is the same run, so that ``mlflow.autolog()`` and ``mlflow.log_*`` land
@@ -92,10 +92,11 @@ class QlibRecorder:
         resume
             Continue a run instead of starting a new one.
 
-        Yields
-        ------
-        Experiment
-            The experiment; its ``active_recorder`` is the run.
+        Returns
+        -------
+        Block
+            For ``with``, which gives the experiment; its ``active_recorder`` is the run. Also a decorator: each call of
+            the function is a run.
 
         Examples
         --------
@@ -106,15 +107,15 @@ class QlibRecorder:
                 R.log_metrics(IC=0.03)
                 R.save_objects(**{"pred.pkl": pred})
         """
-        with self.exp_manager.running(
-            experiment_id=experiment_id,
-            experiment_name=experiment_name,
-            recorder_id=recorder_id,
-            recorder_name=recorder_name,
-            uri=uri,
-            resume=resume,
-        ) as experiment:
-            yield experiment
+        given = {
+            "experiment_id": experiment_id,
+            "experiment_name": experiment_name,
+            "recorder_id": recorder_id,
+            "recorder_name": recorder_name,
+            "uri": uri,
+            "resume": resume,
+        }
+        return Block(lambda: self.exp_manager.running(**given))
 
     def start_exp(
         self,
@@ -192,12 +193,16 @@ class QlibRecorder:
         """Delete an experiment, see `ExpManager.delete_exp`."""
         self.exp_manager.delete_exp(experiment_id, experiment_name)
 
+    def restore_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> Experiment:
+        """Bring a deleted experiment back with its runs, see `ExpManager.restore_exp`."""
+        return self.exp_manager.restore_exp(experiment_id, experiment_name)
+
     def get_uri(self) -> str:
         """Return the store: that of the active experiment if one was given to start it, else the default one."""
         return self.exp_manager.uri
 
-    def set_uri(self, uri: str) -> None:
-        """Change the default store; an active experiment stays where it is."""
+    def set_uri(self, uri: str | None) -> None:
+        """Change the default store (``None``: back to the one before); an active experiment stays where it is."""
         self.exp_manager.set_uri(uri)
 
     @contextmanager
@@ -262,7 +267,7 @@ class QlibRecorder:
 
     def log_metrics(self, step: Any = None, **kwargs: Any) -> None:
         """Log metrics to the active recorder, see `Recorder.log_metrics`."""
-        self._recorder().log_metrics(step, **kwargs)
+        self.exp_manager.running_recorder().log_metrics(step, **kwargs)
 
     def log_artifact(self, local_path: str | Path, artifact_path: str | None = None) -> None:
         """Store a copy of a file or folder in the active recorder."""
@@ -283,6 +288,16 @@ class QlibRecorder:
     def log_table(self, data: Any, artifact_file: str) -> None:
         """Append rows to a table in the active recorder; an index is dropped."""
         self._recorder().log_table(data, artifact_file)
+
+    def log_image(self, image: Any, artifact_file: str | None = None, **kwargs: Any) -> None:
+        """Store a picture in the active recorder, see `Recorder.log_image`."""
+        self._recorder().log_image(image, artifact_file, **kwargs)
+
+    def log_input(
+        self, dataset: Any, context: str | None = None, tags: Mapping[str, str] | None = None, name: str | None = None
+    ) -> None:
+        """Note what data the active recorder works on, see `Recorder.log_input`."""
+        self._recorder().log_input(dataset, context, tags, name)
 
     def download_artifact(self, path: str, dst_path: str | None = None) -> str:
         """Bring an artifact to this machine and return its path, see `Recorder.download_artifact`."""

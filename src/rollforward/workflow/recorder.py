@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rollforward.errors import NoActiveRunError, TrackingError
 from rollforward.workflow.active import FAILED, FINISHED, RUNNING, SCHEDULED, STATUSES
+from rollforward.workflow.display import recorder_card
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -68,6 +70,13 @@ class Recorder(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(name={self.name!r}, id={self.id!r}, status={self.status!r})"
+
+    def __str__(self) -> str:
+        """Show the run as a table; asks the store at most twice, and never fails."""
+        return recorder_card(self).text
+
+    def _repr_html_(self) -> str:
+        return recorder_card(self).html
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Recorder):
@@ -235,6 +244,42 @@ class Recorder(ABC):
         """Append rows to a table; an index is dropped."""
 
     @abstractmethod
+    def log_image(self, image: Any, artifact_file: str | None = None, **kwargs: Any) -> None:
+        """Store a picture.
+
+        Parameters
+        ----------
+        image
+            A NumPy array (height, width[, channels]), a picture of PIL, or ``mlflow.Image``.
+        artifact_file
+            Name, such as ``"plots/weights.png"``; the suffix decides the format.
+        **kwargs
+            Instead of a name ``key`` and ``step``: MLflow's pages then show the pictures of a key step by step.
+        """
+
+    @abstractmethod
+    def log_input(
+        self, dataset: Any, context: str | None = None, tags: Mapping[str, str] | None = None, name: str | None = None
+    ) -> None:
+        """Note what data the run works on: name, digest, schema, size; the data are not stored.
+
+        Parameters
+        ----------
+        dataset
+            A dataset of ``mlflow.data``, a DataFrame (columns with one level) or an array.
+        context
+            What it is used for, such as ``"train"``.
+        tags
+            Further notes.
+        name
+            Name of a DataFrame or an array.
+
+        Notes
+        -----
+        The digest of a DataFrame or an array covers all of it; that of MLflow's own datasets the first 10,000 rows.
+        """
+
+    @abstractmethod
     def save_objects(self, local_path: Any = None, artifact_path: Any = None, **kwargs: Any) -> None:
         """Store objects, or what lies at a path.
 
@@ -246,7 +291,8 @@ class Recorder(ABC):
             Folder inside the run; ``None`` is its root.
         **kwargs
             Artifact name (``/`` makes folders) to object. The suffix decides the format, see `serialize.save_object`;
-            any other name is a pickle. An artifact of the same name is replaced, and no reader sees half of it.
+            any other name is a pickle. An artifact of the same name is replaced, and no reader sees half of it. If one
+            of the objects cannot be written, none is stored.
 
         Raises
         ------
@@ -265,13 +311,16 @@ class Recorder(ABC):
         name
             Artifact name.
         unpickler
-            A subclass of ``pickle.Unpickler`` that reads a pickle; ``None`` is the usual one. Unpickling runs code:
-            load only from stores you trust.
+            A subclass of ``pickle.Unpickler`` that reads a pickle; ``None`` is the usual one, or a restricted one if
+            the setting ``trusted_classes`` is given. Unpickling runs code: load only from stores you trust.
 
         Raises
         ------
         LoadObjectError
-            If there is no such artifact, or if it cannot be read; the message says which.
+            If there is no such artifact (`MissingArtifactError`), if it cannot be read, or if its content is not what
+            `save_objects` wrote; the message says which.
+        UntrustedClassError
+            If it is a pickle and names a class that ``trusted_classes`` does not allow.
         """
 
     @abstractmethod
