@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rollforward.workflow.mlflow_backend.client import client_for, forget_client
 from rollforward.workflow.mlflow_backend.experiment import MLflowExperiment
 from rollforward.workflow.mlflow_backend.manager import MLflowExpManager
-from rollforward.workflow.mlflow_backend.recorder import MLflowRecorder
+from rollforward.workflow.mlflow_backend.run.recorder import MLflowRecorder
+from rollforward.workflow.mlflow_backend.store.client import client_for, forget_client
 
 __all__ = ["MLflowExpManager", "MLflowExperiment", "MLflowRecorder", "client_for", "forget_client"]

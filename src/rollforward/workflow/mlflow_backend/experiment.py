@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow.exceptions import MlflowException
 
-from rollforward.errors import TrackingError
+from rollforward.errors import RecorderNotFoundError, TrackingError
 from rollforward.workflow.exp import Experiment
-from rollforward.workflow.mlflow_backend.client import NOT_FOUND, REFUSED, client_for, error_code, mapped
-from rollforward.workflow.mlflow_backend.recorder import DEFAULT_NAME, MLflowRecorder
-from rollforward.workflow.mlflow_backend.search import both, frame_of, name_filter, search_runs, status_filter
+from rollforward.workflow.mlflow_backend.lookup.search import both, frame_of, name_filter, search_runs, status_filter
+from rollforward.workflow.mlflow_backend.lookup.stored import find_uploaded
+from rollforward.workflow.mlflow_backend.run.afterwards import afterwards
+from rollforward.workflow.mlflow_backend.run.recorder import DEFAULT_NAME, MLflowRecorder
+from rollforward.workflow.mlflow_backend.store.client import NOT_FOUND, REFUSED, client_for, error_code, mapped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,7 @@ class MLflowExperiment(Experiment):
 
     def search_records(self, **kwargs: Any) -> pd.DataFrame:
         """Search the runs of this experiment."""
+        afterwards.settle(self.uri)
         return frame_of(search_runs(self.uri, [self.id], **kwargs))
 
     def delete_recorder(self, recorder_id: str | None = None, recorder_name: str | None = None) -> None:
@@ -59,8 +62,30 @@ class MLflowExperiment(Experiment):
         recorder = self.get_recorder(recorder_id, recorder_name, create=False)
         if recorder.is_open:
             raise TrackingError(f"{recorder!r} is active.", "a recorder that has ended.", "End it first.")
+        afterwards.settle(self.uri, recorder.require_id())
         with mapped(f"delete {recorder!r}"):
             client_for(self.uri).delete_run(recorder.require_id())
+
+    def restore_recorder(self, recorder_id: str) -> MLflowRecorder:
+        """Bring a deleted run back.
+
+        Raises
+        ------
+        RecorderNotFoundError
+            If there is no such run.
+        """
+        with mapped(f"restore run {recorder_id!r}"):
+            try:
+                client_for(self.uri).restore_run(str(recorder_id))
+            except MlflowException as error:
+                if error_code(error) not in NOT_FOUND | REFUSED:
+                    raise
+        found = read_recorder(self.uri, recorder_id)
+        if found is None:
+            raise RecorderNotFoundError(
+                f"There is no recorder with id {recorder_id!r} in {self!r}, nor in its trash.", "the id of a run."
+            )
+        return found
 
     def list_recorders(
         self,
@@ -77,11 +102,12 @@ class MLflowExperiment(Experiment):
         return found if rtype == self.RT_L else {recorder.id: recorder for recorder in found}
 
     def _search(self, filter_string: str, max_results: int | None = None) -> list[MLflowRecorder]:
+        afterwards.settle(self.uri)
         runs = search_runs(self.uri, [self.id], filter_string=filter_string, max_results=max_results)
         return [MLflowRecorder(self.id, self.uri, mlflow_run=run) for run in runs]
 
     def _find_by_id(self, recorder_id: str) -> MLflowRecorder | None:
-        return read_recorder(self.uri, recorder_id)
+        return find_recorder(self.uri, recorder_id)
 
     def _find_by_name(self, recorder_name: str, limit: int) -> Sequence[MLflowRecorder]:
         wanted = name_filter(recorder_name)
@@ -92,6 +118,7 @@ class MLflowExperiment(Experiment):
 
 def read_recorder(uri: str, recorder_id: str) -> MLflowRecorder | None:
     """Read a run by id; ``None`` if there is none, or it is deleted."""
+    afterwards.settle(uri, str(recorder_id))
     with mapped(f"read run {recorder_id!r}"):
         try:
             run = client_for(uri).get_run(str(recorder_id))
@@ -102,3 +129,12 @@ def read_recorder(uri: str, recorder_id: str) -> MLflowRecorder | None:
     if run.info.lifecycle_stage == "deleted":
         return None
     return MLflowRecorder(run.info.experiment_id, uri, mlflow_run=run)
+
+
+def find_recorder(uri: str, recorder_id: str) -> MLflowRecorder | None:
+    """Read a run by id, also by the id that it had in the store it was uploaded from; ``None`` if there is none."""
+    found = read_recorder(uri, recorder_id)
+    if found is not None:
+        return found
+    run = find_uploaded(uri, str(recorder_id))
+    return None if run is None else MLflowRecorder(run.info.experiment_id, uri, mlflow_run=run)

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow.entities import ViewType
-from mlflow.exceptions import MlflowException
-
-from rollforward.errors import ExpAlreadyExistError, TrackingError
+from rollforward.errors import ExperimentNotFoundError, StoreUnreachableError, TrackingError
+from rollforward.settings.masking import mask_credentials
+from rollforward.settings.nearest import did_you_mean
 from rollforward.settings.state import current
 from rollforward.workflow.expm import ExpManager
-from rollforward.workflow.mlflow_backend.client import (
-    NOT_FOUND,
-    REFUSED,
-    artifact_root,
-    checked_uri,
-    client_for,
-    database_file,
-    error_code,
-    is_database,
-    mapped,
+from rollforward.workflow.mlflow_backend.experiment import MLflowExperiment, find_recorder, read_recorder
+from rollforward.workflow.mlflow_backend.lookup.search import frame_of, search_runs
+from rollforward.workflow.mlflow_backend.lookup.stored import (
+    create_stored,
+    delete_stored,
+    list_stored,
+    read_stored,
+    restore_stored,
 )
-from rollforward.workflow.mlflow_backend.experiment import MLflowExperiment, read_recorder
-from rollforward.workflow.mlflow_backend.search import frame_of, search_runs
+from rollforward.workflow.mlflow_backend.offline.source import PARENT
+from rollforward.workflow.mlflow_backend.offline.standin import read_from, stand_in_for
+from rollforward.workflow.mlflow_backend.run.afterwards import afterwards
+from rollforward.workflow.mlflow_backend.store.client import checked_uri, client_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,14 +30,15 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment as Stored
 
-    from rollforward.workflow.mlflow_backend.recorder import MLflowRecorder
-
-_PAGE = 1000
-_SLUG = 60
+    from rollforward.workflow.active import ActiveRun
+    from rollforward.workflow.mlflow_backend.offline.standin import StandIn
+    from rollforward.workflow.mlflow_backend.run.recorder import MLflowRecorder
 
 
 class MLflowExpManager(ExpManager):
     """The experiments of an MLflow store.
+
+    While a server does not answer, runs start in a stand-in on this machine; what is read then is read from there.
 
     Parameters
     ----------
@@ -63,104 +60,195 @@ class MLflowExpManager(ExpManager):
         """A client of the store; cheap, one per process and store."""
         return client_for(self.uri)
 
+    @property
+    def uri(self) -> str:
+        """The store, as `ExpManager.uri`; its stand-in while the store is away."""
+        return read_from(super().uri)
+
     def checked_uri(self, uri: str) -> str:
         """Return a store's address as it is kept; see `ExpManager.checked_uri`."""
         return super().checked_uri(checked_uri(str(uri)))
 
     def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: Any) -> pd.DataFrame:
-        """Search runs; see `ExpManager.search_records`."""
+        """Search runs; see `ExpManager.search_records`.
+
+        Parameters
+        ----------
+        experiment_ids
+            Ids, or names that are not numbers, or experiments; one of them or several. ``None`` is all.
+        **kwargs
+            As there.
+
+        Raises
+        ------
+        ExperimentNotFoundError
+            For a name that no experiment has.
+        """
         uri = self.uri
+        afterwards.settle(uri)
         if experiment_ids is None:
-            wanted = [stored.experiment_id for stored in self._stored(uri)]
+            wanted = [stored.experiment_id for stored in list_stored(uri)]
         else:
-            wanted = [experiment_ids] if isinstance(experiment_ids, str) else [str(item) for item in experiment_ids]
+            is_one = isinstance(experiment_ids, str | int | MLflowExperiment)
+            wanted = self._ids_of(uri, [experiment_ids] if is_one else list(experiment_ids))
         return frame_of(search_runs(uri, wanted, **kwargs))
 
-    def delete_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> None:
-        """Delete an experiment; see `ExpManager.delete_exp`.
+    def _ids_of(self, uri: str, items: Sequence[Any]) -> list[str]:
+        ids = []
+        for item in items:
+            text = str(getattr(item, "id", item))
+            if not text.isdigit():
+                stored = read_stored(uri, None, text)
+                if stored is None or stored.lifecycle_stage == "deleted":
+                    names = [other.name for other in list_stored(uri)]
+                    raise ExperimentNotFoundError(
+                        f"There is no experiment named {text!r} in {mask_credentials(uri)}.",
+                        "ids or names of experiments.",
+                        did_you_mean(text, names, otherwise="List them with R.list_experiments()."),
+                    )
+                text = str(stored.experiment_id)
+            ids.append(text)
+        return ids
 
-        It is renamed first, because MLflow keeps the name of what is in its trash.
-        """
+    def delete_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> None:
+        """Delete an experiment; see `ExpManager.delete_exp`. `restore_exp` brings it back."""
         if experiment_id is None and experiment_name is None:
             raise TrackingError("delete_exp got neither an id nor a name.", "one of them.")
-        found = self._find_or_create(experiment_id, experiment_name, create=False)
+        store = self._store_to_change("delete an experiment")
+        found = self._find_or_create(experiment_id, experiment_name, create=False, uri=store)
         if found.active_recorder is not None:
             raise TrackingError(f"{found!r} has an active recorder.", "an experiment at rest.", "End the recorder.")
-        client = client_for(found.uri)
-        with mapped(f"delete {found!r}"):
-            client.rename_experiment(found.id, f"{found.name[:400]} [deleted {found.id}]")
-            client.delete_experiment(found.id)
+        self._recent.forget()
+        afterwards.settle(found.uri)
+        delete_stored(found.uri, found.id, found.name)
+
+    def restore_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> MLflowExperiment:
+        """Bring a deleted experiment back with its runs, under the name that it had.
+
+        Parameters
+        ----------
+        experiment_id
+            Wins over a name.
+        experiment_name
+            The last experiment of this name that was deleted.
+
+        Raises
+        ------
+        ExperimentNotFoundError
+            If there is none in MLflow's trash.
+        ExpAlreadyExistError
+            If another experiment has the name now.
+        TrackingError
+            If neither an id nor a name is given.
+        """
+        if experiment_id is None and experiment_name is None:
+            raise TrackingError("restore_exp got neither an id nor a name.", "one of them.")
+        store = self._store_to_change("restore an experiment")
+        self._recent.forget()
+        return self._wrap(restore_stored(store, experiment_id, experiment_name), store)
+
+    def _store_to_change(self, action: str) -> str:
+        store = super().uri
+        if read_from(store) != store:
+            raise StoreUnreachableError(
+                f"Could not {action}: the store {mask_credentials(store)} does not answer.",
+                remedy="Try again when it is back.",
+            )
+        return store
 
     def _list(self, uri: str) -> dict[str, MLflowExperiment]:
-        return {stored.name: self._wrap(stored, uri) for stored in self._stored(uri)}
-
-    def _stored(self, uri: str) -> list[Stored]:
-        client, token = client_for(uri), None
-        found: list[Stored] = []
-        while True:
-            with mapped("list experiments"):
-                page = client.search_experiments(ViewType.ACTIVE_ONLY, max_results=_PAGE, page_token=token)
-            found += page
-            token = page.token
-            if not token:
-                return found
+        return {stored.name: self._wrap(stored, uri) for stored in list_stored(uri)}
 
     def _find(self, uri: str, *, experiment_id: str | None = None, name: str | None = None) -> MLflowExperiment | None:
-        stored = self._read(uri, experiment_id, name)
+        stored = read_stored(uri, experiment_id, name)
         return None if stored is None or stored.lifecycle_stage == "deleted" else self._wrap(stored, uri)
 
-    def _read(self, uri: str, experiment_id: str | None, name: str | None) -> Stored | None:
-        client = client_for(uri)
-        with mapped(f"look up experiment {name if experiment_id is None else experiment_id!r}"):
-            if experiment_id is None:
-                return client.get_experiment_by_name(str(name))
-            try:
-                return client.get_experiment(str(experiment_id))
-            except MlflowException as error:
-                if error_code(error) in NOT_FOUND | REFUSED:
-                    return None
-                raise
-
     def _find_recorder(self, uri: str, recorder_id: str) -> MLflowRecorder | None:
-        return read_recorder(uri, recorder_id)
+        found = find_recorder(uri, recorder_id)
+        if found is None:
+            stand_in = stand_in_for(uri)
+            if stand_in is not None and stand_in.is_used:
+                # Not uploaded yet.
+                return read_recorder(stand_in.address, recorder_id)
+        return found
 
     def _create(self, experiment_name: str, uri: str) -> MLflowExperiment:
-        client = client_for(uri)
-        try:
-            with mapped(f"create experiment {experiment_name!r}"):
-                created = client.create_experiment(
-                    experiment_name, artifact_location=self._location(experiment_name, uri)
-                )
-        except ExpAlreadyExistError as error:
-            stored = self._read(uri, None, experiment_name)
-            if stored is None or stored.lifecycle_stage != "deleted":
-                raise
-            raise ExpAlreadyExistError(
-                f"Experiment {experiment_name!r} is in MLflow's trash, and its name with it.",
-                "a name that is free.",
-                f"mlflow experiments restore --experiment-id {stored.experiment_id}, or choose another name.",
-            ) from error
+        created = create_stored(uri, experiment_name, self._artifact_root or current().artifact_root)
         return MLflowExperiment(created, experiment_name, uri, scope=self._scope)
 
     def _wrap(self, stored: Stored, uri: str) -> MLflowExperiment:
         return MLflowExperiment(stored.experiment_id, stored.name, uri, scope=self._scope)
 
-    def _location(self, name: str, uri: str) -> str | None:
-        root = self._artifact_root or current().artifact_root
-        if root is None:
-            database = database_file(uri)
-            if database is None:
-                return None
-            root = artifact_root(database).as_uri()
-        elif not is_database(uri):
-            # Behind a server, a folder of this machine would mean one of the server's.
-            return None
-        elif "://" not in root:
-            root = Path(root).absolute().as_uri()
-        return f"{root.rstrip('/')}/{_slug(name)}"
+    # -- starting, also while the store is away -----------------------------
 
+    def _begin(
+        self,
+        *,
+        experiment_id: str | None = None,
+        experiment_name: str | None = None,
+        uri: str | None = None,
+        **which: Any,
+    ) -> ActiveRun:
+        around = self._scope.runs()
+        parent = around[-1] if around else None
+        store = super().uri if uri is None else self.checked_uri(uri)
+        stand_in = stand_in_for(store)
+        if stand_in is not None and parent is not None and parent.experiment.uri == stand_in.address:
+            # A child stays where its parent is.
+            return self._begin_in(stand_in, parent, experiment_id, experiment_name, which)
+        if stand_in is not None and stand_in.must_start_here():
+            return self._begin_in(stand_in, parent, experiment_id, experiment_name, which)
+        if uri is None and parent is not None and parent.uri_given:
+            if experiment_id is None and experiment_name is None:
+                experiment: MLflowExperiment = parent.experiment
+                return experiment.begin(**which, uri_given=True)
+            uri = store
+        try:
+            return super()._begin(experiment_id=experiment_id, experiment_name=experiment_name, uri=uri, **which)
+        except StoreUnreachableError:
+            if stand_in is None:
+                raise
+            stand_in.need()
+            return self._begin_in(stand_in, parent, experiment_id, experiment_name, which)
 
-def _slug(name: str) -> str:
-    """Spell a name as one readable folder; two names may share one, because runs have folders of their own."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-.")[:_SLUG] or "experiment"
+    def _begin_in(
+        self,
+        stand_in: StandIn,
+        parent: ActiveRun | None,
+        experiment_id: str | None,
+        experiment_name: str | None,
+        which: dict[str, Any],
+    ) -> ActiveRun:
+        """Start a run in the stand-in of a store."""
+        home = None if parent is None else parent.experiment
+        if experiment_id is not None and (home is None or home.uri != stand_in.address):
+            raise self._unknown(stand_in, "an experiment is named by its id", "Name it: experiment_name=...")
+        recorder_id = which.get("recorder_id") if which.get("resume") else None
+        if recorder_id is not None and read_recorder(stand_in.address, recorder_id) is None:
+            raise self._unknown(stand_in, f"run {recorder_id!r} is to go on", "Try again when the store is back.")
+        if experiment_id is None and experiment_name is None and home is not None:
+            experiment_name = home.name
+        run = super()._begin(
+            experiment_id=experiment_id, experiment_name=experiment_name, uri=stand_in.address, **which
+        )
+        if parent is not None and parent.experiment.uri == stand_in.uri:
+            # The parent began before the store went away: its id is the right one when this run is uploaded.
+            run.recorder.set_tags(**{PARENT: parent.recorder.id})
+        return run
+
+    def _unknown(self, stand_in: StandIn, what: str, remedy: str) -> StoreUnreachableError:
+        return StoreUnreachableError(
+            f"The store {mask_credentials(stand_in.uri)} does not answer, and {what}.",
+            "a store that answers: only it knows the id.",
+            remedy,
+        )
+
+    def _open_default(self) -> Any:
+        stand_in = stand_in_for(super().uri)
+        if stand_in is None or stand_in.must_start_here():
+            return super()._open_default()
+        try:
+            return super()._open_default()
+        except StoreUnreachableError:
+            stand_in.need()
+            return super()._open_default()

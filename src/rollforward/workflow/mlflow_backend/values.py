@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
+from collections.abc import Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -125,9 +126,12 @@ def checked_step(step: Any) -> int:
     """
     if step is None:
         return 0
+    if type(step) is int and -_MAX_STEP <= step < _MAX_STEP:
+        return step
     element = step if type(step) is int else _only_element(step)
     if not isinstance(element, Integral) or isinstance(element, bool):
-        raise TypeError(f"step is {step!r}, of type {type(step).__name__}; expected an integer or None.")
+        hint = " Metrics are given by name: log_metrics(**metrics)." if isinstance(step, Mapping) else ""
+        raise TypeError(f"step is {step!r}, of type {type(step).__name__}; expected an integer or None.{hint}")
     integer = int(element)
     if not -_MAX_STEP <= integer < _MAX_STEP:
         raise TrackingError(f"step is {integer}.", "an integer of 64 bits.")

@@ -1,9 +1,10 @@
-"""Many points into an SQLite store in one statement.
+"""Points, params and tags into an SQLite store by statements of our own.
 
 MLflow writes each point as an object of its own, at about 80 us of Python, and lets go of the interpreter between any
-two: beside a thread that computes, it gets one turn in 5 ms. Here a request is two statements in one transaction, into
-MLflow's own tables and with MLflow's own meaning: a point that is there already is kept once, and the latest value is
-the one of the greatest step, time and value. Whatever is not exactly as expected is left to MLflow.
+two: beside a thread that computes, it gets one turn in 5 ms. Here everything is a few statements in one transaction,
+into MLflow's own tables and with MLflow's own meaning: a point that is there already is kept once, the latest value is
+the one of the greatest step, time and value, and a param keeps its value. Whatever is not exactly as expected is left
+to MLflow.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ import sqlite3
 import sys
 import weakref
 from itertools import chain
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from sqlalchemy.engine import Connection, Engine
 
 logger = logging.getLogger(__name__)
@@ -25,12 +29,18 @@ logger = logging.getLogger(__name__)
 Point = tuple[str, float, int, int]
 
 _Row = tuple[str, str, float, int, int, int]
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 _COLUMNS = {"run_uuid", "key", "value", "timestamp", "step", "is_nan"}
-_KEYS = {
-    "metrics": _COLUMNS,
-    "latest_metrics": {"key", "run_uuid"},
+_TEXT_COLUMNS = {"key", "value", "run_uuid"}
+_TABLES = {
+    "metrics": (_COLUMNS, _COLUMNS),
+    "latest_metrics": (_COLUMNS, {"key", "run_uuid"}),
+    "params": (_TEXT_COLUMNS, {"key", "run_uuid"}),
+    "tags": (_TEXT_COLUMNS, {"key", "run_uuid"}),
 }
+# More than a tag: MLflow renames the run.
+_RUN_NAME = "mlflow.runName"
 # Before it, a statement has at most 999 parameters.
 _OLDEST = (3, 32, 0)
 _ROWS = 1000
@@ -50,11 +60,24 @@ _LATEST = (
     ),
 )
 
+_PARAMS = "INSERT INTO params (run_uuid, key, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_KEPT = "SELECT key, value FROM params WHERE run_uuid = ?"
+_TAGS = (
+    "INSERT INTO tags (run_uuid, key, value) VALUES (?, ?, ?)"
+    " ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value"
+)
+
 _known: weakref.WeakKeyDictionary[Engine, bool] = weakref.WeakKeyDictionary()
 
 
-def insert(store: Any, run_id: str, points: list[Point]) -> bool:
-    """Write points, if the store is an SQLite database as it is known here.
+def insert(
+    store: Any,
+    run_id: str,
+    points: Sequence[Point] = (),
+    params: Mapping[str, str] = _NONE,
+    tags: Mapping[str, str] = _NONE,
+) -> bool:
+    """Write points, params and tags, if the store is an SQLite database as it is known here.
 
     Returns
     -------
@@ -62,7 +85,7 @@ def insert(store: Any, run_id: str, points: list[Point]) -> bool:
         Whether they are written; if not, nothing is, and MLflow's own way says why it cannot be.
     """
     engine = _engine_of(store)
-    if engine is None:
+    if engine is None or _RUN_NAME in tags:
         return False
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loaded already, or there is no such store
 
@@ -71,7 +94,9 @@ def insert(store: Any, run_id: str, points: list[Point]) -> bool:
             connection.exec_driver_sql(_BUSY)
             for first in range(0, len(points), _ROWS):
                 _insert(connection, run_id, points[first : first + _ROWS])
-            if connection.exec_driver_sql(_STAGE, (run_id,)).scalar() != "active":
+            is_taken = _insert_params(connection, run_id, params)
+            _execute(connection, _TAGS, run_id, tags)
+            if not is_taken or connection.exec_driver_sql(_STAGE, (run_id,)).scalar() != "active":
                 connection.rollback()
                 return False
             connection.commit()
@@ -81,7 +106,7 @@ def insert(store: Any, run_id: str, points: list[Point]) -> bool:
     return True
 
 
-def _insert(connection: Connection, run_id: str, points: list[Point]) -> None:
+def _insert(connection: Connection, run_id: str, points: Sequence[Point]) -> None:
     rows = [_row(run_id, point) for point in points]
     latest: dict[str, _Row] = {}
     for row in rows:
@@ -92,6 +117,20 @@ def _insert(connection: Connection, run_id: str, points: list[Point]) -> None:
         # Numbered parameters would be looked up by name, each through the whole list.
         values = ",".join([_PLACES] * len(chosen))
         connection.exec_driver_sql(f"{start} {values} {end}", tuple(chain.from_iterable(chosen)))
+
+
+def _insert_params(connection: Connection, run_id: str, params: Mapping[str, str]) -> bool:
+    """Write params; ``False`` if one has another value already."""
+    if not params:
+        return True
+    _execute(connection, _PARAMS, run_id, params)
+    kept: dict[str, str] = {key: value for key, value in connection.exec_driver_sql(_KEPT, (run_id,)).all()}  # noqa: C416  # rows
+    return all(kept[key] == value for key, value in params.items())
+
+
+def _execute(connection: Connection, statement: str, run_id: str, texts: Mapping[str, str]) -> None:
+    if texts:
+        connection.exec_driver_sql(statement, [(run_id, key, value) for key, value in texts.items()])
 
 
 def _row(run_id: str, point: Point) -> _Row:
@@ -119,9 +158,9 @@ def _is_as_expected(store: Any, engine: Engine) -> bool:
     if type(store).__name__ != "SqlAlchemyStore" or sqlite3.sqlite_version_info < _OLDEST:
         return False
     with engine.connect() as connection:
-        for table, key in _KEYS.items():
+        for table, (names, key) in _TABLES.items():
             columns = connection.exec_driver_sql(f"PRAGMA table_info({table})").all()
-            if {column[1] for column in columns} != _COLUMNS:
+            if {column[1] for column in columns} != names:
                 return False
             if {column[1] for column in columns if column[5]} != key:
                 return False

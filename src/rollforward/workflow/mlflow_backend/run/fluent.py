@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 import mlflow.tracking._tracking_service.utils
 import mlflow.tracking.fluent
 
+from rollforward.workflow.mlflow_backend.store.address import opened_uri
+
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
@@ -67,7 +69,7 @@ class _Bindings:
         self._before: _Globals | None = None
 
     def bind(self, uri: str, run: Run) -> Binding:
-        binding = Binding(uri, run, _fluent._active_run_stack.get())  # noqa: SLF001
+        binding = Binding(opened_uri(uri), run, _fluent._active_run_stack.get())  # noqa: SLF001
         with self._lock:
             if self._before is None:
                 self._before = _Globals.read()

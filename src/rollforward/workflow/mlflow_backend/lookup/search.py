@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from mlflow.entities import ViewType
 
-from rollforward.workflow.mlflow_backend.client import client_for, mapped
+from rollforward.workflow.mlflow_backend.store.client import client_for, mapped
 from rollforward.workflow.recorder import Recorder, checked_status
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def search_runs(
                 filter_string=filter_string,
                 run_view_type=run_view_type,
                 max_results=_PAGE if left is None else min(left, _PAGE),
-                order_by=list(order_by or _NEWEST_FIRST),
+                order_by=[order_by] if isinstance(order_by, str) else list(order_by or _NEWEST_FIRST),
                 page_token=token,
             )
         yield from page
@@ -85,6 +85,10 @@ def both(*filters: str) -> str:
     return " AND ".join(item for item in filters if item)
 
 
+# Tags that are kept for us and no reader, such as the content hashes of artifacts.
+_OURS = "mlflow.rollforward."
+
+
 def frame_of(runs: Iterator[Run]) -> pd.DataFrame:
     """Lay runs out as a table; see `ExpManager.search_records`."""
     rows = [_row(run) for run in runs]
@@ -110,5 +114,5 @@ def _row(run: Run) -> dict[str, Any]:
         "artifact_uri": info.artifact_uri,
     }
     for group, values in (("metrics", data.metrics), ("params", data.params), ("tags", data.tags)):
-        row |= {f"{group}.{key}": value for key, value in values.items()}
+        row |= {f"{group}.{key}": value for key, value in values.items() if not key.startswith(_OURS)}
     return row

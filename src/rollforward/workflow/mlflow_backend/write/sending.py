@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import nullcontext
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -11,13 +12,16 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from rollforward.settings.masking import mask_credentials
-from rollforward.workflow.mlflow_backend import sqlite
-from rollforward.workflow.mlflow_backend.client import REFUSED, client_for, error_code, store_of
+from rollforward.workflow.mlflow_backend.store import http_store
+from rollforward.workflow.mlflow_backend.store.client import client_for, store_of
+from rollforward.workflow.mlflow_backend.store.store_errors import REFUSED, error_code, is_away
+from rollforward.workflow.mlflow_backend.values import MAX_TAG
+from rollforward.workflow.mlflow_backend.write import rest, sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rollforward.workflow.mlflow_backend.sqlite import Point
+    from rollforward.workflow.mlflow_backend.write.sqlite import Point
 
 logger = logging.getLogger(__name__)
 
@@ -26,20 +30,10 @@ MAX_METRICS, MAX_PARAMS, MAX_TAGS, MAX_ALL = 1000, 100, 100, 1000
 # Characters of the values of params and tags in one request; with the metrics it stays below a megabyte.
 MAX_TEXT = 500_000
 
-_TRANSIENT = frozenset(
-    {
-        "TEMPORARILY_UNAVAILABLE",
-        "INTERNAL_ERROR",
-        "RESOURCE_EXHAUSTED",
-        "REQUEST_LIMIT_EXCEEDED",
-        "DEADLINE_EXCEEDED",
-        "ABORTED",
-    }
-)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+# Seconds for the answer to one request, which takes a server a tenth of one.
+_SECONDS = 60.0
 _BRIEF, _REASON = 80, 400
-# Points that are worth a statement of our own.
-_WORTHWHILE = 2
 
 _T = TypeVar("_T", Param, RunTag)
 
@@ -86,10 +80,32 @@ class Sender:
         self._run_id = run_id
         self._patience = patience
         self._is_away = False
+        self._refusals = REFUSED
 
-    def insert(self, points: list[Point]) -> bool:
-        """Write any number of points by a shorter way than requests, if the store has one; else do nothing."""
-        return len(points) >= _WORTHWHILE and sqlite.insert(store_of(client_for(self._uri)), self._run_id, points)
+    def insert(
+        self, points: list[Point], params: dict[str, str] | None = None, tags: dict[str, str] | None = None
+    ) -> bool:
+        """Write any number of items by a shorter way than requests, if the store has one and takes them all.
+
+        Returns
+        -------
+        bool
+            Whether they are written; if not, nothing is.
+        """
+        if not (points or params or tags):
+            return False
+        return sqlite.insert(store_of(client_for(self._uri)), self._run_id, points, params or {}, tags or {})
+
+    def sift(self, request: Request) -> list[str]:
+        """Write a request that makes the server fail, without the items that do.
+
+        Call it only if the server is well otherwise. Returns and raises as `send`.
+        """
+        self._refusals = REFUSED | {"INTERNAL_ERROR"}
+        try:
+            return self._bisect(request)
+        finally:
+            self._refusals = REFUSED
 
     def send(self, request: Request) -> list[str]:
         """Write a request, without what the store does not take.
@@ -107,21 +123,27 @@ class Sender:
         try:
             self._try(request)
         except MlflowException as error:
-            if error_code(error) not in REFUSED:
+            if error_code(error) not in self._refusals:
                 raise
             return self._send_in_parts(request, error)
         return []
 
     def _try(self, request: Request) -> None:
         """Send once, and again while the store is away."""
+        # Who is patient here need not be so below.
+        once = http_store.brief(_SECONDS) if self._patience else nullcontext()
+        with once:
+            self._repeat(request)
+
+    def _repeat(self, request: Request) -> None:
         pause, deadline = _FIRST_PAUSE, time.monotonic() + (0 if self._is_away else self._patience)
         while True:
             try:
-                metrics = [Metric(*point) for point in request.metrics]
-                store_of(client_for(self._uri)).log_batch(self._run_id, metrics, request.params, request.tags)
+                self._log(request)
             except MlflowException as error:
-                self._is_away = error_code(error) in _TRANSIENT and time.monotonic() >= deadline
-                if error_code(error) not in _TRANSIENT or self._is_away:
+                is_transient = is_away(error) and error_code(error) not in self._refusals
+                self._is_away = is_transient and time.monotonic() >= deadline
+                if not is_transient or self._is_away:
                     raise
                 logger.info("Run %s cannot be written at the moment: %s", self._run_id, mask_credentials(str(error)))
                 time.sleep(pause)
@@ -129,6 +151,14 @@ class Sender:
             else:
                 self._is_away = False
                 return
+
+    def _log(self, request: Request) -> None:
+        store = store_of(client_for(self._uri))
+        if rest.is_server(store):
+            rest.log_batch(store, self._run_id, *request)
+        else:
+            metrics = [Metric(*point) for point in request.metrics]
+            store.log_batch(self._run_id, metrics, request.params, request.tags)
 
     def _send_in_parts(self, request: Request, error: MlflowException) -> list[str]:
         run = client_for(self._uri).get_run(self._run_id)
@@ -149,7 +179,7 @@ class Sender:
         try:
             self._try(request)
         except MlflowException as error:
-            if error_code(error) not in REFUSED:
+            if error_code(error) not in self._refusals:
                 raise
             return self._halve(request, error)
         return []
@@ -172,6 +202,11 @@ def requests_of(metrics: list[Point], params: dict[str, str], tags: dict[str, st
         if not request.size:
             return
         yield request
+
+
+def tag(key: str, text: str) -> RunTag:
+    """Make a tag, cut to what MLflow takes."""
+    return RunTag(key, text[:MAX_TAG])
 
 
 def changed_param(key: str, stored: str, logged: str) -> str:

@@ -1,0 +1,91 @@
+"""``rollforward sync``: upload what was logged while a server was away, or without one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rollforward import settings
+from rollforward.errors import RollforwardError, SettingsError
+from rollforward.settings.masking import mask_credentials
+from rollforward.settings.normalize import absolute_sqlite
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rollforward.workflow.mlflow_backend.spool.replay import Replayed
+
+# Seconds to wait while another process uploads the same.
+_WAIT = 60.0
+EXIT_LEFT = 1
+
+
+def add_sync(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Add the command ``sync``."""
+    sync = commands.add_parser(
+        "sync",
+        help="upload what was logged while the tracking server was away, or without one",
+        description="Upload the runs of a folder (offline:DIR), or what waits on this machine for the configured "
+        "store. Each run is uploaded once, however often this is called. Exit code 0: all is up; 1: something is left.",
+    )
+    sync.add_argument(
+        "folder", nargs="?", metavar="DIR", help="store to upload from: a folder, offline:DIR or sqlite:///..."
+    )
+    sync.add_argument("--uri", help="store to upload to; the default is what runs started here would use")
+    sync.add_argument("--json", action="store_true", help="print the report as JSON")
+    return sync
+
+
+def sync(arguments: argparse.Namespace) -> int:
+    """Upload, say what was done, and return the exit code."""
+    target = absolute_sqlite(arguments.uri, Path.cwd()) if arguments.uri else settings.current().uri
+    try:
+        report, is_complete, text = _upload(arguments.folder, target)
+    except RollforwardError as error:
+        if not arguments.json:
+            raise
+        report, is_complete, text = {"error": str(error)}, False, ""
+        print(f"rollforward: {error}", file=sys.stderr)
+    print(json.dumps({"complete": is_complete} | report, indent=2) if arguments.json else text)
+    return 0 if is_complete else EXIT_LEFT
+
+
+def _upload(folder: str | None, target: str) -> tuple[dict[str, Any], bool, str]:
+    from rollforward.workflow.mlflow_backend.offline.leftovers import (  # noqa: PLC0415  # MLflow is loaded when it is needed
+        upload_leftovers,
+        upload_store,
+    )
+
+    root = settings.current().artifact_root
+    if folder is not None:
+        runs = upload_store(folder, target, artifact_root=root, wait=_WAIT)
+        return {"runs": runs.as_dict()}, runs.is_complete, str(runs)
+    if target.startswith("offline:"):
+        name = target.removeprefix("offline:")
+        raise SettingsError(
+            f"The configured store is {target}, which is what there is to upload.",
+            "the store to upload to.",
+            f"rollforward sync {name} --uri http://...",
+        )
+    done = upload_leftovers(target, wait=_WAIT)
+    shown = [f"{mask_credentials(target)}: {_sentence(done.replayed)}", *([str(done.runs)] if done.runs else [])]
+    report = {
+        "journals": dataclasses.asdict(done.replayed),
+        "runs": done.runs.as_dict() if done.runs else None,
+    }
+    return report, done.is_complete and not done.replayed.left, "\n".join(shown)
+
+
+def _sentence(replayed: Replayed) -> str:
+    """Say in a few lines what became of the journals."""
+    runs, live = len(replayed.runs), replayed.live
+    lines = [
+        f"journals of {runs} runs uploaded ({replayed.points} points, {replayed.params} params, {replayed.tags} tags, "
+        f"{replayed.files} artifacts)" + (f"; {live} belong to processes that run" if live else ""),
+        *(f"  refused: {run_id}: {what}" for run_id, what in replayed.refused.items()),
+        *(f"  left: {path}: {why}" for path, why in replayed.left.items()),
+    ]
+    return "\n".join(lines)

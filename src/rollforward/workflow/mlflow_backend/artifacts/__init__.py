@@ -1,0 +1,1 @@
+"""Artifacts of runs: written, read, listed and checked, here or through a server."""

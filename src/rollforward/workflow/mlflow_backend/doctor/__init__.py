@@ -1,0 +1,84 @@
+"""Examine a tracking store, and what on this machine has to do with it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from rollforward.errors import RollforwardError
+from rollforward.workflow.mlflow_backend.doctor.finding import Finding, Level, note, problem
+from rollforward.workflow.mlflow_backend.doctor.machine import calendar_horizon, packages
+from rollforward.workflow.mlflow_backend.doctor.runs import dead, leftovers
+from rollforward.workflow.mlflow_backend.doctor.server import http_server
+from rollforward.workflow.mlflow_backend.doctor.store import (
+    database_server,
+    file_store,
+    forgotten_files,
+    is_folder,
+    is_open_to_all,
+    sqlite_file,
+)
+from rollforward.workflow.mlflow_backend.store.client import checked_uri
+from rollforward.workflow.mlflow_backend.store.reach import is_server, scheme_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["Finding", "Level", "examine"]
+
+
+def examine(uri: str, *, fix: bool = False) -> list[Finding]:
+    """Look at everything that may go wrong with a store.
+
+    Parameters
+    ----------
+    uri
+        The store.
+    fix
+        Repair what can be repaired without a choice: dead runs are marked KILLED, what waits for the store is uploaded,
+        a database gets its write-ahead log, a folder of files is copied into a new database.
+
+    Returns
+    -------
+    list of Finding
+        In the order they were looked at. After a repair, what is found then.
+    """
+    found = list(packages())
+    reached = _safely("store", lambda: _store(uri, fix=fix))
+    found += reached
+    # To open a database is to create or to migrate its tables: an examination does neither.
+    if not any(item.level is Level.PROBLEM for item in reached) and is_open_to_all(uri):
+        found += _safely("runs", lambda: dead(uri, fix=fix))
+    found += _safely("spool", lambda: leftovers(uri, fix=fix))
+    return found + _safely("calendar", calendar_horizon)
+
+
+def _store(uri: str, *, fix: bool) -> Iterator[Finding]:
+    if is_folder(uri):
+        yield from file_store(uri, fix=fix)
+        return
+    checked_uri(uri)
+    if is_server(uri):
+        yield from http_server(uri)
+    elif scheme_of(uri) == "sqlite":
+        yield from sqlite_file(uri, fix=fix)
+        yield from forgotten_files(uri)
+    elif scheme_of(uri) in ("postgresql", "mysql", "mssql"):
+        yield from database_server(uri)
+    else:
+        yield note("store", f"Of stores of the kind {scheme_of(uri)!r} nothing is known here.")
+
+
+def _safely(check: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """Make a finding of an error: an examination that stops at the first ailment is of little use."""
+    found: list[Finding] = []
+    try:
+        found.extend(look())
+    except RollforwardError as error:
+        found.append(problem(check, error.given, error.remedy or error.expected))
+    except Exception as error:
+        logger.debug("The examination failed", exc_info=True)
+        found.append(problem(check, f"{type(error).__name__}: {error}", "See the whole error: --traceback"))
+    return found

@@ -1,0 +1,1 @@
+"""Finding experiments and runs in a store."""

@@ -1,0 +1,1 @@
+"""Where a run came from: code, packages, command line, environment. Secrets are masked; nothing here fails."""

@@ -1,0 +1,1 @@
+"""The way of params, metrics and tags into a run."""

@@ -1,0 +1,69 @@
+"""A batch to an MLflow server without protocol buffers.
+
+MLflow turns each point into a protocol buffer and that into JSON, at about 40 us of Python a point. Here the JSON is
+written directly. Credentials, certificates and headers are those that MLflow would send, and the patience is that of
+`http_store`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from mlflow.exceptions import MlflowException, RestException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
+from mlflow.utils import rest_utils
+
+from rollforward.workflow.mlflow_backend.store.http_store import patience
+
+if TYPE_CHECKING:
+    from mlflow.entities import Param, RunTag
+
+    from rollforward.workflow.mlflow_backend.write.sqlite import Point
+
+_LOG_BATCH = "/api/2.0/mlflow/runs/log-batch"
+_BUSY, _SERVER_ERROR = 429, 500
+
+# Untyped in MLflow; tests/dependency pins them.
+_rest: Any = rest_utils
+
+
+def is_server(store: Any) -> bool:
+    """Whether a store takes requests as they are made here."""
+    return hasattr(store, "get_host_creds") and not store.get_host_creds().use_databricks_sdk
+
+
+def log_batch(store: Any, run_id: str, points: list[Point], params: list[Param], tags: list[RunTag]) -> None:
+    """Log what one request may hold.
+
+    Raises
+    ------
+    MlflowException
+        As from MLflow's own method.
+    """
+    body = {
+        "run_id": run_id,
+        "metrics": [
+            {"key": key, "value": _number(value), "timestamp": time, "step": step} for key, value, time, step in points
+        ],
+        "params": [{"key": item.key, "value": item.value} for item in params],
+        "tags": [{"key": item.key, "value": item.value} for item in tags],
+    }
+    how = patience() | {"raise_on_status": False}
+    response = _rest.http_request(store.get_host_creds(), _LOG_BATCH, "POST", json=body, **how)
+    try:
+        _rest.verify_rest_response(response, _LOG_BATCH)
+    except RestException:
+        raise
+    except MlflowException as error:
+        if response.status_code >= _SERVER_ERROR or response.status_code == _BUSY:
+            # The page of a gateway, not an answer of MLflow.
+            raise MlflowException(str(error), error_code=TEMPORARILY_UNAVAILABLE) from error
+        raise
+
+
+def _number(value: float) -> float | str:
+    """Spell a number as the JSON of protocol buffers does."""
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
