@@ -1,0 +1,1 @@
+"""Where the tasks of a pool are kept: on a MongoDB server, or in one SQLite file."""
