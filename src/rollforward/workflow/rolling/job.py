@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rollforward.data.horizon import label_lookahead
 from rollforward.data.identity import content_hash
 from rollforward.data.segments import check_segments, segments_of
-from rollforward.errors import TaskError
+from rollforward.errors import TaskError, TaskFailedError
 from rollforward.instantiate import flatten_dict, init_instance_by_config, resolve_placeholders
 from rollforward.report import signal_report
 from rollforward.workflow import R
@@ -34,7 +34,7 @@ from rollforward.workflow.rolling.locking import one_at_a_time
 from rollforward.workflow.rolling.planning import layout, plan
 from rollforward.workflow.rolling.result import RollingResult, store_report
 from rollforward.workflow.task.gen import RollingGen
-from rollforward.workflow.trainer import TrainerR
+from rollforward.workflow.trainer import Trainer, TrainerR
 from rollforward.workflow.trainer.check import as_list, check_task
 
 if TYPE_CHECKING:
@@ -70,6 +70,9 @@ class RollingJob:
         As in `RollingGen`.
     trunc_days
         As in `RollingGen`: a number takes the place of `purge`. ``"auto"`` is the same as ``None``.
+    trainer
+        Trains the folds, in the experiment of the job; ``None`` is a `TrainerR`. What trains them changes nothing in
+        what they predict.
     """
 
     task: Mapping[str, Any]
@@ -85,6 +88,7 @@ class RollingJob:
     max_train: int | None = field(default=None, kw_only=True)
     last: str = field(default="whole", kw_only=True)
     refit: Refit | None = field(default=None, kw_only=True)
+    trainer: Trainer | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     @cached_property
     def generator(self) -> RollingGen:
@@ -169,7 +173,8 @@ class RollingJob:
 
     def _run(self, job_hash: str | None, *, reuse: bool, progress: bool | None) -> RollingResult:
         earlier = self._find(job_hash) if reuse and job_hash is not None else None
-        trainer = TrainerR(self.experiment_name, reuse=reuse, progress=progress)
+        options = {"experiment_name": self.experiment_name, "reuse": reuse, "progress": progress}
+        trainer = (self.trainer or TrainerR()).with_options(**options)
         with R.start(
             experiment_name=self.experiment_name,
             recorder_id=earlier,
@@ -180,10 +185,19 @@ class RollingJob:
             self._describe(job_hash)
             parent.save_objects(**{AUDIT: self.audit()})
             recorders = trainer(self.tasks)
+            self._refuse_holes(recorders)
             return self._finish(parent, recorders, trainer.reused, resumed=earlier is not None)
 
+    def _refuse_holes(self, recorders: Sequence[Recorder]) -> None:
+        if len(recorders) < len(self.tasks):
+            raise TaskFailedError(
+                f"{len(self.tasks) - len(recorders)} of {len(self.tasks)} folds failed.",
+                "a prediction of each fold.",
+                "Look at the failed runs of the experiment, or at the pool; the same job goes on with what is trained.",
+            )
+
     def _finish(
-        self, parent: Recorder, recorders: list[Recorder], reused: list[str], *, resumed: bool
+        self, parent: Recorder, recorders: list[Recorder], reused: Sequence[str], *, resumed: bool
     ) -> RollingResult:
         """Merge, evaluate and report what the folds predict."""
         status = fold_status(self.tasks, recorders, reused)

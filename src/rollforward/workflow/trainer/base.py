@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from rollforward.workflow.recorder import Recorder
 
 STATUS_KEY, STATUS_BEGIN, STATUS_END = "train_status", "begin_task_train", "end_task_train"
+TM_ID = "_id in TaskManager"
+PARENT = "mlflow.parentRunId"
 
 Tasks = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -19,9 +22,15 @@ class Trainer(ABC):
 
     `train` trains, or only prepares; `end_train` finishes. Calling the trainer does both. Recorders come back in the
     order of the tasks.
+
+    Attributes
+    ----------
+    reused
+        Ids of the runs that the last `train` found instead of training.
     """
 
     delay = False
+    reused: Sequence[str] = ()
 
     @abstractmethod
     def train(self, tasks: Tasks, *args: Any, **kwargs: Any) -> list[Recorder]:
@@ -65,8 +74,8 @@ class Trainer(ABC):
         """Tell whether `worker` can be used, in this or another process, to train the tasks."""
         return False
 
-    def worker(self) -> None:
-        """Train tasks that another process submitted.
+    def worker(self, *_args: Any, **_kwargs: Any) -> bool:
+        """Train tasks that another process submitted; tell whether there were any.
 
         Raises
         ------
@@ -74,6 +83,14 @@ class Trainer(ABC):
             If the trainer has no workers.
         """
         raise NotImplementedError(f"{type(self).__name__} trains in its own process and has no workers.")
+
+    def with_options(self, **options: Any) -> Self:
+        """Copy the trainer with other options; one that it does not have is passed over."""
+        other = copy.copy(self)
+        for name, value in options.items():
+            if hasattr(self, name):
+                setattr(other, name, value)
+        return other
 
     def __call__(self, *args: Any, **kwargs: Any) -> list[Recorder]:
         """Do `train`, which gets the arguments, and `end_train`."""

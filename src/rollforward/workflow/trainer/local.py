@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward.workflow.facade import R
 from rollforward.workflow.trainer.base import (
+    PARENT,
     STATUS_BEGIN,
     STATUS_END,
     STATUS_KEY,
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from rollforward.workflow.recorder import Recorder
 
 logger = logging.getLogger(__name__)
-
-_PARENT = "mlflow.parentRunId"
 
 
 class TrainerR(Trainer):
@@ -154,7 +153,7 @@ class TrainerR(Trainer):
             recorder = in_fresh_process(func, task, name, recorder_name=self.default_rec_name, **kwargs)
             parent = R.exp_manager.active_recorder
             # The other process knows nothing of the run that is active here.
-            tags = {} if parent is None else {_PARENT: parent.require_id()}
+            tags = {} if parent is None else {PARENT: parent.require_id()}
         else:
             recorder, tags = func(task, name, recorder_name=self.default_rec_name, **kwargs), {}
         recorder.set_tags(**{STATUS_KEY: STATUS_BEGIN}, **tags)
@@ -164,7 +163,7 @@ class TrainerR(Trainer):
         """Check the tasks, unless a function of the user's knows alone what they are."""
         if not self.reuse and func not in {task_train, begin_task_train}:
             return []
-        return [_checked(task, position, len(tasks)) for position, task in enumerate(tasks)]
+        return [checked(task, position, len(tasks)) for position, task in enumerate(tasks)]
 
     def _find(self, tasks: Sequence[CheckedTask], name: str | None) -> dict[int, Recorder]:
         """Find the tasks that need no training, and say how many and why."""
@@ -182,7 +181,8 @@ class TrainerR(Trainer):
         return name or f"task {position}"
 
 
-def _checked(task: Mapping[str, Any], position: int, n_tasks: int) -> CheckedTask:
+def checked(task: Mapping[str, Any], position: int, n_tasks: int) -> CheckedTask:
+    """Check a task of a batch; an error says which one it is."""
     try:
         return check_task(task)
     except Exception as error:

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from rollforward._version import __version__
-from rollforward.errors import LoadObjectError
+from rollforward.errors import ExperimentNotFoundError, LoadObjectError
 from rollforward.workflow.facade import R
 from rollforward.workflow.trainer.describe import (
     CODE_HASH,
@@ -18,7 +18,7 @@ from rollforward.workflow.trainer.describe import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pandas as pd
 
@@ -77,7 +77,7 @@ def find_trained(tasks: Sequence[CheckedTask], experiment_name: str | None) -> d
         one is not in it. The same version of rollforward means the same major and minor number.
     """
     ids = find_trained_ids(tasks, experiment_name)
-    recorders = _recorders(ids)
+    recorders = read_recorders(ids.values())
     return {position: recorders[run.id] for position, run in ids.items() if run.id in recorders}
 
 
@@ -97,6 +97,29 @@ def find_trained_ids(tasks: Sequence[CheckedTask], experiment_name: str | None) 
     found = {position: newest[key] for position, key in keys if key is not None and key in newest}
     _say_foreign(found, own_id, {experiment.id: name for name, experiment in experiments.items()})
     return found
+
+
+def is_trained(recorder: Recorder, task: CheckedTask | None = None) -> bool:
+    """Tell whether a run was trained to its end.
+
+    Parameters
+    ----------
+    recorder
+        The run, as it was read.
+    task
+        If given, the run also has to be of this task, on the same data, with the same code and version.
+    """
+    if recorder.status != recorder.STATUS_FI:
+        return False
+    return task is None or is_of(recorder.list_tags(), task, finished=True)
+
+
+def is_of(tags: Mapping[str, str], task: CheckedTask, *, finished: bool = False) -> bool:
+    """Tell from a run's tags whether it is of a task, on the same data, with the same code (and, finished, version)."""
+    key = _key(task)
+    if key is None or tuple(tags.get(tag) for tag in (TASK_HASH, DATA_HASH, CODE_HASH)) != key:
+        return False
+    return not finished or tags.get(TRAINED_WITH, "").startswith(f"{_SERIES}.")
 
 
 def find_model(task: CheckedTask) -> SharedModel | None:
@@ -175,14 +198,18 @@ def _say_foreign(found: Mapping[int, FoundRun], own_id: str | None, names: Mappi
         logger.info("%d tasks were trained in other experiments and are shared: %s", len(foreign), shown)
 
 
-def _recorders(found: Mapping[int, FoundRun]) -> dict[str, Recorder]:
-    """Read the recorders, page by page of their experiments instead of one by one."""
+def read_recorders(runs: Iterable[FoundRun]) -> dict[str, Recorder]:
+    """Read recorders, page by page of their experiments instead of one by one; one that is gone is left out."""
     by_experiment: dict[str, list[str]] = {}
-    for run_id, experiment_id in dict.fromkeys(found.values()):
+    for run_id, experiment_id in dict.fromkeys(runs):
         by_experiment.setdefault(experiment_id, []).append(run_id)
     recorders: dict[str, Recorder] = {}
     for experiment_id, ids in by_experiment.items():
-        experiment = R.get_exp(experiment_id=experiment_id, create=False)
+        try:
+            experiment = R.get_exp(experiment_id=experiment_id, create=False)
+        except ExperimentNotFoundError as error:
+            logger.info("%d recorders are gone: %s", len(ids), error.given)
+            continue
         for first in range(0, len(ids), _IDS_PER_PAGE):
             quoted = ", ".join(f"'{run_id}'" for run_id in ids[first : first + _IDS_PER_PAGE])
             recorders |= experiment.list_recorders(filter_string=f"attributes.run_id IN ({quoted})")
