@@ -11,12 +11,18 @@ import sys
 from typing import TYPE_CHECKING
 
 from rollforward._version import __version__
+from rollforward.cli.doctor import add_doctor, doctor
+from rollforward.cli.pool import add_pool, pool
+from rollforward.cli.server import add_server, add_ui, server, ui
+from rollforward.cli.sync import add_sync, sync
+from rollforward.cli.worker import add_worker, worker
 from rollforward.errors import RollforwardError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
+_COMMANDS = {"ui": ui, "server": server, "sync": sync, "doctor": doctor, "pool": pool, "worker": worker}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -29,7 +35,12 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_demo(commands)
-    _add_ui(commands)
+    _add_traceback(add_ui(commands))
+    _add_traceback(add_server(commands))
+    _add_traceback(add_sync(commands))
+    _add_traceback(add_doctor(commands))
+    add_pool(commands)
+    _add_traceback(add_worker(commands))
     return parser
 
 
@@ -49,10 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: argparse.Namespace) -> int:
-    if arguments.command == "ui":
-        from rollforward.cli.ui import ui  # noqa: PLC0415  # a command loads its own imports only
-
-        return ui(uri=arguments.uri, host=arguments.host, port=arguments.port)
+    if arguments.command in _COMMANDS:
+        return _COMMANDS[arguments.command](arguments)
     from rollforward.cli.run import DEMO, Choices, run  # noqa: PLC0415  # the same
 
     config = DEMO if arguments.command == "demo" else arguments.config
@@ -65,6 +74,8 @@ def _dispatch(arguments: argparse.Namespace) -> int:
             plot=arguments.plot,
             reuse=arguments.reuse,
             uri=arguments.uri,
+            pool=arguments.pool,
+            n_workers=arguments.workers,
         ),
     )
 
@@ -108,16 +119,21 @@ def _add_job_options(command: argparse.ArgumentParser) -> None:
         "unless told otherwise",
     )
     command.add_argument("--experiment", metavar="NAME", help="experiment to store under, instead of the file's")
+    command.add_argument(
+        "--pool",
+        metavar="URL",
+        help="train through a task pool: sqlite:///tasks.db, or mongodb://host/ for several machines; the pool is "
+        "called like the experiment",
+    )
+    command.add_argument(
+        "-n",
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that train what is in the pool (1); 0 waits for workers that run elsewhere",
+    )
     command.add_argument("--uri", help="tracking store, for example sqlite:////data/mlflow.db or http://host:5000")
     _add_traceback(command)
-
-
-def _add_ui(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    ui = commands.add_parser("ui", help="open MLflow's pages on the tracking store of this directory")
-    ui.add_argument("--uri", help="tracking store; the default is what runs started here would use")
-    ui.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    ui.add_argument("--port", type=int, default=5000, help="port to listen on (default: %(default)s)")
-    _add_traceback(ui)
 
 
 def _add_traceback(command: argparse.ArgumentParser) -> None:

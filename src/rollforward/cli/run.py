@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from rollforward.workflow.recorder import Recorder
     from rollforward.workflow.rolling import RollingJob, RollingResult
+    from rollforward.workflow.trainer import Trainer
 
 DEMO = Path(__file__).with_name("demo.yaml")
 
@@ -44,6 +45,10 @@ class Choices:
         do, a single task does not.
     uri
         Tracking store; wins over the file's.
+    pool
+        Task store whose pool trains the tasks; ``None`` trains them in this process.
+    n_workers
+        Processes to start for the pool; 0 waits for workers that run elsewhere.
     """
 
     experiment_name: str | None = None
@@ -52,6 +57,8 @@ class Choices:
     plot: str | None = None
     reuse: bool | None = None
     uri: str | None = None
+    pool: str | None = None
+    n_workers: int | None = None
 
 
 def run(config: str | Path, choices: Choices) -> int:
@@ -70,6 +77,7 @@ def run(config: str | Path, choices: Choices) -> int:
         rolling = (rolling or {}) | parse_rolling(choices.rolling)
     if choices.plot is not None and Path(choices.plot).suffix.lower() != ".png":
         raise SettingsError(f"--plot is {choices.plot!r}.", "a file name that ends in .png.", "Change the name.")
+    _check_pool(choices)
     current = settings.init(**workflow.init | ({"uri": choices.uri} if choices.uri else {}))
     name = choices.experiment_name or workflow.experiment_name or current.experiment
     if rolling is None:
@@ -79,7 +87,6 @@ def run(config: str | Path, choices: Choices) -> int:
 
 def _run_once(workflow: Workflow, name: str, choices: Choices) -> int:
     from rollforward.workflow.rolling import plan  # noqa: PLC0415  # `run --help` must not load it
-    from rollforward.workflow.trainer import TrainerR  # noqa: PLC0415  # the same
 
     reuse = bool(choices.reuse)
     if choices.plan_only or choices.plot:
@@ -87,7 +94,7 @@ def _run_once(workflow: Workflow, name: str, choices: Choices) -> int:
         _show_plan(planned, "Plan: one task", choices)
         if choices.plan_only:
             return 0
-    trainer = TrainerR(name, reuse=reuse, progress=False)
+    trainer = _trainer(choices).with_options(experiment_name=name, reuse=reuse, progress=False)
     (recorder,) = trainer(workflow.task)
     how = "reused" if trainer.reused else recorder.status
     print(f"\nRun {recorder.name} ({recorder.id}) of experiment {name}: {how}")
@@ -101,7 +108,7 @@ def _run_rolling(workflow: Workflow, rolling: dict[str, object], name: str, choi
     from rollforward.workflow.rolling import RollingJob  # noqa: PLC0415  # `run --help` must not load it
 
     # Keys are checked where they are read; what a value has to be, the job says.
-    job = RollingJob(task=workflow.task, experiment_name=name, **rolling)  # type: ignore[arg-type]
+    job = RollingJob(task=workflow.task, experiment_name=name, trainer=_trainer(choices), **rolling)  # type: ignore[arg-type]
     reuse = choices.reuse is not False
     _show_plan(job.plan(reuse=reuse), _plan_title(job), choices)
     if choices.plan_only:
@@ -111,6 +118,26 @@ def _run_rolling(workflow: Workflow, rolling: dict[str, object], name: str, choi
     show(ic_table(result.report.tables["ic_by_year"]))
     _say_where(result.recorder, report=True)
     return 0
+
+
+def _check_pool(choices: Choices) -> None:
+    if choices.pool is None and choices.n_workers is not None:
+        raise SettingsError(
+            "--workers is given without --pool.",
+            "the task store that the workers share.",
+            "Add --pool sqlite:///tasks.db.",
+        )
+    if choices.n_workers is not None and choices.n_workers < 0:
+        raise SettingsError(f"--workers is {choices.n_workers}.", "0 or more.", "Correct it.")
+
+
+def _trainer(choices: Choices) -> Trainer:
+    from rollforward.workflow.trainer import TrainerR, TrainerRM  # noqa: PLC0415  # `run --help` must not load it
+
+    if choices.pool is None:
+        return TrainerR()
+    n_workers = 1 if choices.n_workers is None else choices.n_workers
+    return TrainerRM(store=choices.pool, n_workers=n_workers, skip_run_task=n_workers == 0)
 
 
 def _show_plan(planned: pd.DataFrame, title: str, choices: Choices) -> None:
