@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import socket
+import subprocess
 import sys
+import time
+import uuid
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +20,8 @@ from rollforward import settings
 _NO_TELEMETRY = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
 os.environ.update(_NO_TELEMETRY)
 
+_MONGO = os.environ.get("ROLLFORWARD_TEST_MONGO")
+_MONGOD_VENV = os.environ.get("ROLLFORWARD_MONGOD_VENV", Path(__file__).parent.parent / ".mongod-venv")
 _FOREIGN = ("MLFLOW_", "ROLLFORWARD_", "_QLIB_", "GIT_")
 
 
@@ -27,6 +36,7 @@ def _clean_process(monkeypatch, tmp_path):
     for name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _NO_TELEMETRY]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # where journals go
     settings.reset()
     yield
     settings.reset()
@@ -69,3 +79,111 @@ def recording(tracking_uri):
 
     settings.init(uri=tracking_uri)
     return R
+
+
+class Mongod:
+    """A MongoDB server of this test run: a replica set of one, in a folder of its own."""
+
+    def __init__(self, folder, binary):
+        self.folder = folder
+        self._binary = binary
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"mongodb://127.0.0.1:{self.port}/?replicaSet=rs0"
+        self._process = None
+
+    def start(self):
+        """Start it, again on the same port and data; returns when it can be written to."""
+        import pymongo
+
+        # Not --fork: so it ends with the process group of the tests, and its end can be waited for.
+        command = [
+            *(self._binary, "--dbpath", self.folder, "--port", str(self.port), "--bind_ip", "127.0.0.1"),
+            *("--nounixsocket", "--replSet", "rs0", "--oplogSize", "64", "--wiredTigerCacheSizeGB", "0.25"),
+            *("--networkMessageCompressors", "disabled", "--setParameter", "diagnosticDataCollectionEnabled=false"),
+            *("--logpath", self.folder / "mongod.log", "--logappend"),
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        direct = self.url.replace("replicaSet=rs0", "directConnection=true")
+        with pymongo.MongoClient(direct, serverSelectionTimeoutMS=30_000) as client:
+            if "setName" not in client.admin.command("hello"):
+                member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
+                try:
+                    client.admin.command("replSetInitiate", {"_id": "rs0", "members": [member]})
+                except pymongo.errors.OperationFailure as error:
+                    if error.codeName not in ("AlreadyInitialized", "InvalidReplicaSetConfig"):
+                        raise
+            deadline = time.monotonic() + 60
+            while not client.admin.command("hello")["isWritablePrimary"]:
+                assert time.monotonic() < deadline, (self.folder / "mongod.log").read_text()[-3000:]
+                time.sleep(0.02)
+
+    def kill(self):
+        """End it at once, as a crash would."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self):
+        """End it in order."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
+
+
+def _mongod_binary():
+    found = next(iter(Path(_MONGOD_VENV).glob("lib/python3*/site-packages/fiftyone/db/bin/mongod")), None)
+    binary = found or shutil.which("mongod")
+    if binary is None:
+        message = "no MongoDB server: scripts/mongod installs one, or set ROLLFORWARD_TEST_MONGO=mongodb://..."
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+    return binary
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory):
+    """A MongoDB server for all tests; `url` is its address. Nobody may stop it."""
+    if _MONGO:
+
+        class Given:
+            url = _MONGO
+
+        yield Given()
+    else:
+        yield from _running(Mongod(tmp_path_factory.mktemp("mongod"), _mongod_binary()))
+
+
+@pytest.fixture
+def own_mongod(tmp_path):
+    """A MongoDB server of this test, which it may kill and start again."""
+    folder = tmp_path / "own-mongod"
+    folder.mkdir()
+    yield from _running(Mongod(folder, _mongod_binary()))
+
+
+def _running(server):
+    try:
+        server.start()
+        yield server
+    finally:
+        if "rollforward.workflow.task.store.mongo_server" in sys.modules:
+            sys.modules["rollforward.workflow.task.store.mongo_server"].close_clients()
+        server.stop()
+
+
+@pytest.fixture(params=["sqlite", "mongo"])
+def task_store(request, tmp_path):
+    """Address of an empty task store: one SQLite file, or one database on a MongoDB server; set in the settings."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'tasks.db'}"
+        settings.init(task_store=url)
+        yield url
+        return
+    url = request.getfixturevalue("mongod").url
+    database = f"test_{uuid.uuid4().hex[:12]}"
+    settings.init(task_store=url, task_db_name=database)
+    yield url
+    import pymongo
+
+    with pymongo.MongoClient(url) as client:
+        client.drop_database(database)

@@ -16,8 +16,8 @@ import pytest
 from rollforward import settings
 from rollforward.errors import TrackingError
 from rollforward.workflow import R
-from rollforward.workflow.mlflow_backend.client import client_for
-from rollforward.workflow.mlflow_backend.writer import RunWriter, SyncWriter
+from rollforward.workflow.mlflow_backend.store.client import client_for
+from rollforward.workflow.mlflow_backend.write.writer import RunWriter, SyncWriter
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def run(recording):
 @pytest.fixture
 def held_up(monkeypatch):
     """Nothing is written in the background until somebody waits for it."""
-    monkeypatch.setattr("rollforward.workflow.async_log.BatchQueue._start", lambda _queue: True)
+    monkeypatch.setattr("rollforward.workflow.batch_queue.BatchQueue._start", lambda _queue: True)
 
 
 def history(recorder, key):
@@ -176,7 +176,7 @@ def test_a_run_without_errors_says_nothing_of_them(recording, caplog):
         recorder = recording.get_recorder()
         recording.log_params(alpha=1)
     assert "logging_errors" not in recorder.list_tags()
-    assert recorder.list_artifacts() == []
+    assert recorder.list_artifacts() == ["requirements.txt"]
     assert caplog.records == []
 
 
@@ -214,6 +214,8 @@ def test_a_copy_has_no_part_in_the_queue(held_up, run, copied):
 
 
 def test_no_thread_for_a_run_that_logs_nothing_and_none_after_one_that_did(recording):
+    settings.change(provenance=False)
+
     def ours():
         return [thread.name for thread in threading.enumerate() if thread.name == "rollforward-log"]
 
@@ -252,8 +254,8 @@ def test_two_hundred_threads_log_to_the_run_they_inherit(run):
 
 def test_memory_is_bounded_by_waiting(recording, monkeypatch, caplog):
     """A slow store and a small bound: the loop is slowed down to the store's pace, with one warning."""
-    from rollforward.workflow import async_log
-    from rollforward.workflow.mlflow_backend import sending
+    from rollforward.workflow import batch_queue
+    from rollforward.workflow.mlflow_backend.write import sending
 
     waiting = []
 
@@ -265,8 +267,8 @@ def test_memory_is_bounded_by_waiting(recording, monkeypatch, caplog):
     with recording.start(experiment_name="demo"):
         recorder = recording.get_recorder()
         queue = recorder._writer._queue
-        assert (queue._batch, queue._limit) == (async_log.BATCH, async_log.LIMIT)
-        queue._batch, queue._limit = 10, 50
+        assert (queue._batch, queue._limit) == (batch_queue.BATCH, batch_queue.LIMIT)
+        queue._batch, queue._limit, queue._alarm = 10, 50, 0
         store = sending.store_of(client_for(recorder.uri))
         monkeypatch.setattr(sending, "store_of", lambda _client: SlowStore())
         for step in range(100):

@@ -51,7 +51,7 @@ def test_worked_example(recorder):
 def test_files_are_where_the_contract_has_them(recorder):
     record = SigAnaRecord(recorder, ana_long_short=True)
     record.generate()
-    assert recorder.list_artifacts() == ["label.pkl", "pred.pkl", "sig_analysis"]
+    assert recorder.list_artifacts() == ["label.pkl", "pred.pkl", "requirements.txt", "sig_analysis"]
     assert recorder.list_artifacts("sig_analysis") == [
         f"sig_analysis/{name}.pkl" for name in ("ic", "long_avg_r", "long_short_r", "ric")
     ]

@@ -335,7 +335,7 @@ def test_recorders_are_listed_newest_first(recording, five):
 
 
 def test_listing_turns_pages(recording, five, monkeypatch):
-    from rollforward.workflow.mlflow_backend import search
+    from rollforward.workflow.mlflow_backend.lookup import search
 
     monkeypatch.setattr(search, "_PAGE", 2)
     experiment = recording.get_exp(experiment_name="demo")
@@ -357,7 +357,7 @@ def test_the_store_filters_by_status_and_grammar(recording, five):
 
 
 def test_values_of_listed_recorders_need_no_request(recording, five, monkeypatch):
-    from rollforward.workflow.mlflow_backend import recorder as module
+    from rollforward.workflow.mlflow_backend.run import logged as module
 
     listed = recording.list_recorders(experiment_name="demo", status="FINISHED", rtype="list")
     monkeypatch.setattr(module, "client_for", lambda _uri: pytest.fail("a request"))
@@ -374,6 +374,9 @@ def test_search_records_is_a_frame_by_default(recording, five):
     assert frame["metrics.n"].tolist()[1:] == [3, 2, 1, 0]
     assert isinstance(frame["start_time"].dtype, pd.DatetimeTZDtype)
     assert {"params.cmd-sys.argv", "tags.mlflow.runName"} <= set(frame)
+    five[0].save_objects(**{"x.pkl": 1})
+    assert any(key.startswith("mlflow.rollforward.") for key in five[0].list_tags())
+    assert not any(column.startswith("tags.mlflow.rollforward.") for column in recording.search_records())
     assert recording.search_records()["run_id"].tolist() == frame["run_id"].tolist()
     best = experiment.search_records(filter_string="metrics.n >= 0", order_by=["metrics.n ASC"], max_results=1)
     assert best["run_id"].tolist() == [five[0].id]
@@ -404,6 +407,23 @@ def test_the_default_store_can_be_changed_and_changed_for_a_block(recording, tra
     recording.set_uri(other_uri)
     assert "demo" in recording.list_experiments()
     assert settings.current().uri == other_uri
+
+
+def test_none_goes_back_to_the_store_before_it_was_changed(recording, tracking_uri, other_uri):
+    recording.set_uri(None)
+    assert recording.get_uri() == tracking_uri
+    recording.set_uri(other_uri)
+    recording.set_uri("sqlite:///third.db")
+    recording.set_uri(None)
+    assert recording.get_uri() == tracking_uri
+    recording.set_uri(other_uri)
+    settings.init(uri="sqlite:///decided.db")
+    recording.set_uri(None)
+    assert recording.get_uri().endswith("decided.db")
+    manager = MLflowExpManager(other_uri)
+    manager.set_uri(tracking_uri)
+    manager.set_uri(None)
+    assert manager.uri == other_uri
 
 
 def test_a_store_given_to_start_holds_for_the_run_and_not_longer(recording, tracking_uri, other_uri):

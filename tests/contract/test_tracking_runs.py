@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 import signal
+import socket
 import sys
 import threading
 from decimal import Decimal
@@ -168,7 +169,7 @@ def test_threads_have_runs_of_their_own(recording):
 
 
 def test_a_failure_inside_start_leaves_nothing_active_and_no_run(recording, monkeypatch):
-    from rollforward.workflow.mlflow_backend import recorder as module
+    from rollforward.workflow.mlflow_backend.run import recorder as module
 
     def refuse(*_, **__):
         raise TrackingError("the disk is full")
@@ -176,7 +177,7 @@ def test_a_failure_inside_start_leaves_nothing_active_and_no_run(recording, monk
     with recording.start(experiment_name="demo", recorder_name="outer"):
         outer = recording.get_recorder()
         with monkeypatch.context() as patch:
-            patch.setattr(module.SyncWriter, "put_params", refuse)
+            patch.setattr(module, "RunWriter", refuse)
             with pytest.raises(TrackingError, match="disk is full"), recording.start(experiment_name="demo"):
                 pytest.fail("must not be entered")
         assert recording.get_recorder() is outer
@@ -233,6 +234,7 @@ def test_params_metrics_and_tags_come_back(run):
     assert params == {"alpha": "1.0", "model": "{'a': [1, 2]}", "nothing": "None"}
     assert run.list_metrics() == {"IC": 0.03, "Rank IC": 0.5}
     assert {key: value for key, value in run.list_tags().items() if not key.startswith("mlflow.")} == {
+        "hostname": socket.gethostname(),
         "kind": "job",
         "n": "3",
     }
@@ -334,7 +336,7 @@ def test_objects_come_back_by_suffix_and_folders_are_allowed(run):
     assert R.load_object("config.json") == {"x": [1]}
     assert R.load_object("task") == {"t": (1,)}
     assert R.load_object("sub/note.txt") == "hello"
-    assert run.list_artifacts() == ["a", "config.json", "pred.pkl", "sub", "task"]
+    assert run.list_artifacts() == ["a", "config.json", "pred.pkl", "requirements.txt", "sub", "task"]
     assert run.list_artifacts("sub") == ["sub/note.txt"]
     assert run.list_artifacts("missing") == []
 
@@ -343,7 +345,7 @@ def test_saving_again_replaces(run):
     R.save_objects(**{"x.pkl": 1})
     R.save_objects(**{"x.pkl": 2})
     assert R.load_object("x.pkl") == 2
-    assert run.list_artifacts() == ["x.pkl"]
+    assert run.list_artifacts() == ["requirements.txt", "x.pkl"]
 
 
 def test_files_and_folders_are_stored(run, tmp_path):
@@ -354,7 +356,7 @@ def test_files_and_folders_are_stored(run, tmp_path):
     R.save_objects(local_path=str(tmp_path / "b.txt"))
     R.log_artifact(str(tmp_path / "b.txt"), "again")
     assert run.load_object("copy/deep/a.txt") == "a"
-    assert run.list_artifacts() == ["again", "b.txt", "copy"]
+    assert run.list_artifacts() == ["again", "b.txt", "copy", "requirements.txt"]
 
 
 @pytest.mark.parametrize(
@@ -371,13 +373,13 @@ def test_files_and_folders_are_stored(run, tmp_path):
 def test_what_cannot_be_saved_is_refused(run, call):
     with pytest.raises(TrackingError):
         call()
-    assert run.list_artifacts() == []
+    assert run.list_artifacts() == ["requirements.txt"]
 
 
 def test_an_object_that_cannot_be_written_leaves_no_file(run):
     with pytest.raises(SerializationError):
         R.save_objects(**{"bad.pkl": lambda: 1})
-    assert run.list_artifacts() == []
+    assert run.list_artifacts() == ["requirements.txt"]
 
 
 def test_missing_and_unreadable_artifacts_are_told_apart(run, tmp_path):
@@ -498,7 +500,7 @@ def test_texts_dictionaries_figures_and_tables_pass_through(run):
     R.log_dict({"a": 1}, "config.yaml")
     R.log_figure(figure, "plots/ic.png")
     R.log_table({"year": [2020], "IC": [0.1]}, "table.json")
-    assert run.list_artifacts() == ["config.yaml", "notes", "plots", "table.json"]
+    assert run.list_artifacts() == ["config.yaml", "notes", "plots", "requirements.txt", "table.json"]
     assert Path(R.download_artifact("notes/readme.md")).read_text() == "# title\n"
     assert run.load_object("config.yaml") == {"a": 1}
 
@@ -518,17 +520,42 @@ def test_a_run_in_a_repository_keeps_the_state_of_the_code(recording, tmp_path, 
     with recording.start(experiment_name="demo"):
         recorder = recording.get_recorder()
 
-    assert recorder.list_artifacts() == ["code_cached.txt", "code_diff.txt", "code_status.txt"]
+    code = ["code_cached.txt", "code_diff.txt", "code_status.txt"]
+    assert recorder.list_artifacts() == [*code, "requirements.txt"]
     assert "+x = '\ufffd'" in recorder.load_object("code_diff.txt")
     assert len(recorder.list_tags()["mlflow.source.git.commit"]) == 40
 
 
-def test_artifacts_that_cannot_be_written_do_not_keep_a_run_from_starting(recording, tmp_path, monkeypatch, caplog):
-    from rollforward.workflow.mlflow_backend import provenance
-
-    monkeypatch.setattr(provenance, "code", lambda: provenance.Code(None, {"code_diff.txt": "x"}))
+def test_artifacts_that_cannot_be_written_do_not_keep_a_run_from_starting(recording, tmp_path, caplog):
     (tmp_path / "mlruns").write_text("in the way")
     with recording.start(experiment_name="demo"):
-        assert "state of the code was not kept" in caplog.text
+        recording.flush()
+        assert "comes from is not kept" in caplog.text
         with pytest.raises(TrackingError, match="cannot be written to"):
             recording.save_objects(x=1)
+
+
+def test_a_start_without_a_block_says_so(recording, caplog):
+    recording.start(experiment_name="demo")
+    assert "starts nothing by itself" in caplog.text
+    caplog.clear()
+    started = recording.start(experiment_name="demo")
+    with pytest.raises(AttributeError, match=r"with R\.start"):
+        started.active_recorder  # noqa: B018  # the attribute is what is asked for
+    assert not hasattr(started, "log_metrics")
+    assert "demo" not in recording.list_experiments()
+    with started as experiment:
+        assert experiment.name == "demo"
+    del started
+    assert caplog.text == ""
+
+
+def test_a_function_as_a_block(recording):
+    @recording.start(experiment_name="demo")
+    def train(x):
+        recording.log_metrics(x=x)
+        return x
+
+    assert [train(1), train(x=2)] == [1, 2]
+    recorders = recording.list_recorders(experiment_name="demo", rtype="list")
+    assert [(recorder.status, recorder.metrics["x"]) for recorder in recorders] == [("FINISHED", 2), ("FINISHED", 1)]

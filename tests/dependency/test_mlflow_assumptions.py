@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import subprocess
+import sys
 
 import mlflow
 import pytest
@@ -20,8 +22,11 @@ from mlflow.tracking._tracking_service import utils
 from mlflow.utils import validation
 
 from rollforward.errors import TrackingError
-from rollforward.workflow.mlflow_backend import client as client_module
-from rollforward.workflow.mlflow_backend import search, sending, sqlite, values
+from rollforward.workflow.mlflow_backend import serving, values
+from rollforward.workflow.mlflow_backend.lookup import search
+from rollforward.workflow.mlflow_backend.store import client as client_module
+from rollforward.workflow.mlflow_backend.store import http_store, schema, store_errors
+from rollforward.workflow.mlflow_backend.write import sending, sqlite
 
 
 @pytest.fixture
@@ -120,10 +125,12 @@ def test_the_greatest_value_of_one_millisecond_and_step_is_the_last(client, run)
     assert client.get_run(run_id).data.metrics == {"m": 0}
 
 
-def test_the_tables_of_metrics_are_those_that_are_written_directly(client, run):
-    """A failure here only means that points go the long way again, see `sqlite`."""
-    assert sqlite.insert(client._tracking_client.store, run.info.run_id, [("m", 1.0, 5, 0), ("m", 2.0, 5, 1)])
-    assert client.get_run(run.info.run_id).data.metrics == {"m": 2}
+def test_the_tables_are_those_that_are_written_directly(client, run):
+    """A failure here only means that everything goes the long way again, see `sqlite`."""
+    points = [("m", 1.0, 5, 0), ("m", 2.0, 5, 1)]
+    assert sqlite.insert(client._tracking_client.store, run.info.run_id, points, {"p": "1"}, {"t": "1"})
+    data = client.get_run(run.info.run_id).data
+    assert (data.metrics, data.params, data.tags["t"]) == ({"m": 2}, {"p": "1"}, "1")
 
 
 def test_more_than_fifty_thousand_runs_at_once_are_refused(client):
@@ -164,9 +171,9 @@ def test_the_codes_in_the_table_of_errors_exist():
     used = {
         *client_module.NOT_FOUND,
         *client_module.REFUSED,
-        *client_module._TAKEN,
-        *client_module._REMEDIES,
-        *sending._TRANSIENT,
+        *store_errors.TAKEN,
+        *store_errors.REMEDIES,
+        *store_errors.AWAY,
     }
     assert used <= set(ErrorCode.keys())
 
@@ -192,3 +199,54 @@ def test_creating_a_schema_reports_through_these_loggers(tmp_path, caplog):
     names = {record.name.split(".")[0] for record in caplog.records if record.levelno >= logging.INFO}
     assert names <= set(client_module._QUIET)
     client_module.forget_client(f"sqlite:///{tmp_path}/new.db")
+
+
+# -- what the server and the client of a server are made of --
+
+
+def test_the_server_is_started_by_a_function_that_can_be_replaced_with_options_that_exist():
+    """Without the function, a server still starts, as a child that a kill -9 would leave behind."""
+    code = "import inspect, mlflow.cli, mlflow.server as s; print(*inspect.signature(s._exec_cmd).parameters)"
+    code += "; mlflow.cli.cli(['server', '--help'])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names = done.stdout.splitlines()[0].split()
+    assert names[0] == "cmd"
+    assert "extra_env" in names
+    for option in serving.arguments(serving.Serving(store="x", auth=True), "sqlite:///mlflow.db"):
+        assert not option.startswith("--") or option in done.stdout
+
+
+def test_a_client_of_a_server_asks_for_everything_through_one_method():
+    client = http_store.equip(MlflowClient("http://127.0.0.1:1"), "http://127.0.0.1:1")
+    store = client._tracking_client.store
+    assert store is client._tracking_client.store
+    parameters = list(inspect.signature(http_store.RestStore._call_endpoint).parameters)
+    assert parameters[:4] == ["self", "api", "json_body", "endpoint"]
+    assert store._METHOD_TO_INFO[http_store.CreateRun] == ("/api/2.0/mlflow/runs/create", "POST")
+
+
+def test_the_version_of_the_tables_is_known():
+    from mlflow.store.db import utils as tables
+
+    assert schema.age_of(tables._get_latest_schema_revision()) == "as expected"
+    assert schema.age_of("f00f00f00f00") == "newer"
+
+
+def test_the_requests_of_the_journal_and_what_they_use():
+    """`rest` and `transfer` send what MLflow would send, with MLflow's own functions."""
+    from mlflow.environment_variables import MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD
+    from mlflow.protos.service_pb2 import LogBatch
+    from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
+    from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
+    from mlflow.store.tracking.rest_store import RestStore
+    from mlflow.utils import rest_utils
+
+    from rollforward.workflow.mlflow_backend.write import rest
+
+    assert RestStore._METHOD_TO_INFO[LogBatch] == (rest._LOG_BATCH, "POST")
+    assert {"max_retries", "timeout", "raise_on_status"} <= set(inspect.signature(rest_utils.http_request).parameters)
+    assert callable(rest_utils.verify_rest_response)
+    assert callable(rest_utils.augmented_raise_for_status)
+    assert issubclass(MlflowArtifactsRepository, HttpArtifactRepository)
+    assert isinstance(HttpArtifactRepository._host_creds, property)
+    assert not MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD.get()

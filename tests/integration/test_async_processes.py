@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
+from forked import run_scripts
 
 from rollforward import settings
 from rollforward.testing import copy_store, release_store
 from rollforward.workflow import R
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 PREAMBLE = """
-import multiprocessing, os, signal, sys, threading, time
-from rollforward.workflow import R
+def end_with(number):
+    threading.Thread(target=lambda: (time.sleep(1.5), os.kill(os.getpid(), number)), daemon=True).start()
 
 def compute(seconds):
     end = time.perf_counter() + seconds
@@ -29,6 +24,7 @@ def compute(seconds):
 SCRIPTS = {
     "killed": """
 with R.start():
+    end_with(signal.SIGKILL)
     step = 0
     while True:
         step += 1
@@ -38,6 +34,7 @@ with R.start():
 """,
     "sigterm": """
 with R.start():
+    end_with(signal.SIGTERM)
     for step in range(1, 100_000):
         R.log_metrics(step=step, x=step)
         print(step, flush=True)
@@ -118,70 +115,37 @@ print(7)
 }
 
 
-def launch(name, folder):
-    path = folder / "script.py"
-    path.write_text(PREAMBLE + SCRIPTS[name])
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "ROLLFORWARD_"))}
-    env |= {"PYTHONPATH": str(SOURCE), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    return subprocess.Popen(
-        [sys.executable, str(path)], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
 @pytest.fixture(scope="module")
 def ended(template_store, tmp_path_factory):
-    """Every script, run to its end: name -> (folder, exit code, stdout, stderr)."""
-    results, waiting = {}, list(SCRIPTS)
-    while waiting:
-        batch, waiting = waiting[:3], waiting[3:]
-        running = {}
-        for name in batch:
-            folder = tmp_path_factory.mktemp("process")
-            copy_store(template_store, folder / "mlflow.db")
-            running[name] = folder, launch(name, folder)
-        for name, (folder, process) in running.items():
-            results[name] = folder, *finish(name, process)
-    return results
-
-
-def finish(name, process):
-    """End the script if it does not end by itself; what it said last is what it logged last."""
-    signals = {"killed": signal.SIGKILL, "sigterm": signal.SIGTERM}
-    early = ""
-    if name in signals:
-        end = None
-        while end is None or time.monotonic() < end:
-            early = process.stdout.readline()
-            end = end or time.monotonic() + 1.5
-        process.send_signal(signals[name])
-    out, err = process.communicate(timeout=100)
-    # A kill can cut the last line.
-    lines = [line for line in (early + out).splitlines(keepends=True) if line.endswith("\n")]
-    return process.returncode, lines[-1].split(), err
+    """Every script, run to its end on a store of its own: name -> what is known of it."""
+    jobs = []
+    for name, code in SCRIPTS.items():
+        folder = tmp_path_factory.mktemp("process")
+        copy_store(template_store, folder / "mlflow.db")
+        jobs.append((name, folder, PREAMBLE + code, None, {}))
+    known = run_scripts(tmp_path_factory.mktemp("host"), jobs)
+    yield known
+    for _, folder, *_ in jobs:
+        release_store(f"sqlite:///{folder}/mlflow.db")
 
 
 @pytest.fixture
 def result(ended):
-    opened = []
-
     def look(name):
-        folder, code, said, err = ended[name]
-        uri = f"sqlite:///{folder}/mlflow.db"
-        settings.init(uri=uri)
-        opened.append(uri)
+        known = ended[name]
+        settings.init(uri=f"sqlite:///{known.folder}/mlflow.db")
         (recorder,) = R.list_recorders(rtype="list")
-        return code, said, err, recorder
+        # What it said last is what it logged last; a kill can cut the last line.
+        lines = [line for line in known.out.splitlines(keepends=True) if line.endswith("\n")]
+        return known.code, lines[-1].split(), known.err, recorder
 
-    yield look
-    settings.reset()
-    for uri in opened:
-        release_store(uri)
+    return look
 
 
 def test_kill_9_in_a_computing_loop_loses_a_fraction_of_a_second(result):
     code, (step, called), _, recorder = result("killed")
     assert code == -signal.SIGKILL
-    assert int(step) > 50
+    assert int(step) > 10
     # 0.1 s of waiting for company and the time of one write; ten times that for a machine that is busy.
     assert float(called) - recorder.metrics["called"] < 2
 
@@ -210,7 +174,7 @@ def test_logging_while_the_interpreter_exits_is_no_error(result):
 
 
 def test_no_point_is_sent_twice_after_a_fork(result):
-    from rollforward.workflow.mlflow_backend.client import client_for
+    from rollforward.workflow.mlflow_backend.store.client import client_for
 
     *_, recorder = result("forked")
     steps = [point.step for point in client_for(recorder.uri).get_metric_history(recorder.id, "x")]

@@ -7,15 +7,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from forked import SOURCE, environment, run_scripts
 
 from rollforward import settings
 from rollforward.testing import copy_store, release_store
 from rollforward.workflow import R
 
-SOURCE = Path(__file__).resolve().parents[2] / "src"
-
+PREAMBLE = "import os, sys\nfrom rollforward.workflow import R\n"
 SCRIPTS = {
     "outside any run": "R.log_metrics(x=1); R.log_metrics(y=2); R.save_objects(**{'a.pkl': 1})",
     "uncaught": "R.start_exp(recorder_name='r'); R.log_metrics(x=1); raise ValueError('no data')",
@@ -55,69 +56,46 @@ with R.start(recorder_name="parent"):
     assert process.exitcode == -15, process.exitcode
 """,
 }
-SIGNALS = {"ctrl-c": signal.SIGINT, "sigterm": signal.SIGTERM}
-PREAMBLE = """
-import os, signal, sys, time
-from rollforward.workflow import R
-
-# What a shell starts in the background ignores Ctrl-C, and so would all that it starts.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-def wait():
-    print("ready", flush=True)
-    # In short naps: a signal that comes just before a nap is seen when it ends.
-    for _ in range(2400):
-        time.sleep(0.05)
-
-"""
-
-
-def launch(script, folder, **environment):
-    path = folder / "script.py"
-    path.write_text(PREAMBLE + script)
-    env = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "ROLLFORWARD_"))}
-    env |= {"PYTHONPATH": str(SOURCE), "MLFLOW_DISABLE_TELEMETRY": "true"} | environment
-    return subprocess.Popen(
-        [sys.executable, str(path)], cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+SIGNALS = {"ctrl-c": "SIGINT", "sigterm": "SIGTERM"}
+# These import everything themselves, as a user's script does.
+FRESH = ("outside any run", "uncaught")
 
 
 @pytest.fixture(scope="module")
 def ended(template_store, tmp_path_factory):
-    """Every script, run to its end: name -> (folder, exit code, stdout, stderr)."""
-    results, waiting = {}, list(SCRIPTS.items())
-    while waiting:
-        batch, waiting = waiting[:3], waiting[3:]
-        running = {}
-        for name, script in batch:
-            folder = tmp_path_factory.mktemp("process")
-            copy_store(template_store, folder / "mlflow.db")
-            running[name] = folder, launch(script, folder)
-        for name, (folder, process) in running.items():
-            if name in SIGNALS:
-                assert process.stdout.readline() == "ready\n", process.communicate()
-                process.send_signal(SIGNALS[name])
-            out, err = process.communicate(timeout=100)
-            results[name] = folder, process.returncode, out, err
-    return results
+    """Every script, run to its end, each on a store of its own: name -> what is known of it."""
+    folders = {name: tmp_path_factory.mktemp("process") for name in SCRIPTS}
+    for folder in folders.values():
+        copy_store(template_store, folder / "mlflow.db")
+    fresh = {}
+    for name in FRESH:
+        (folders[name] / "script.py").write_text(PREAMBLE + SCRIPTS[name])
+        fresh[name] = subprocess.Popen(
+            [sys.executable, "script.py"],
+            cwd=folders[name],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    jobs = [(name, folders[name], code, SIGNALS.get(name), {}) for name, code in SCRIPTS.items() if name not in FRESH]
+    known = run_scripts(tmp_path_factory.mktemp("host"), jobs)
+    for name, process in fresh.items():
+        out, err = process.communicate(timeout=100)
+        known[name] = SimpleNamespace(folder=folders[name], code=process.returncode, out=out, err=err)
+    yield known
+    for folder in folders.values():
+        release_store(f"sqlite:///{folder}/mlflow.db")
 
 
 @pytest.fixture
 def result(ended):
-    opened = []
-
     def look(name):
-        folder, code, out, err = ended[name]
-        uri = f"sqlite:///{folder}/mlflow.db"
-        settings.init(uri=uri)
-        opened.append(uri)
-        frame = R.search_records().set_index("run_name").sort_index()
-        return code, frame, out, err
+        known = ended[name]
+        settings.init(uri=f"sqlite:///{known.folder}/mlflow.db")
+        return known.code, R.search_records().set_index("run_name").sort_index(), known.out, known.err
 
-    yield look
-    settings.reset()
-    for uri in opened:
-        release_store(uri)
+    return look
 
 
 def test_what_was_logged_outside_any_run_is_there_and_finished_and_nothing_is_printed(result):
@@ -178,17 +156,16 @@ def test_a_worker_dies_of_sigterm_as_it_would_without_a_run(result):
 
 
 def test_processes_that_meet_at_a_new_store_all_get_in(tmp_path):
-    script = "with R.start(experiment_name='demo', recorder_name=sys.argv[0]):\n    R.log_metrics(x=1)"
     (tmp_path / "store").mkdir()
-    processes = []
+    uri = f"sqlite:///{tmp_path}/store/mlflow.db"
+    jobs = []
     for n in range(4):
         (tmp_path / f"p{n}").mkdir()
-        uri = f"sqlite:///{tmp_path}/store/mlflow.db"
-        processes.append(launch(script, tmp_path / f"p{n}", ROLLFORWARD_URI=uri))
-    outputs = [process.communicate(timeout=200) for process in processes]
+        script = f"with R.start(experiment_name='demo', recorder_name='{n}'):\n    R.log_metrics(x=1)"
+        jobs.append((f"p{n}", tmp_path / f"p{n}", script, None, {"uri": uri}))
+    for known in run_scripts(tmp_path, jobs).values():
+        assert (known.code, known.out, known.err) == (0, "", "")
 
-    assert [process.returncode for process in processes] == [0] * 4, outputs
-    assert outputs == [("", "")] * 4
     settings.init(uri=uri)
     assert set(R.list_experiments()) == {"Default", "demo"}
     recorders = R.list_recorders(experiment_name="demo", rtype="list")

@@ -13,8 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
 
 from rollforward.errors import TrackingError
-from rollforward.workflow.mlflow_backend import sending
-from rollforward.workflow.mlflow_backend.writer import RunWriter
+from rollforward.workflow.mlflow_backend.write import sending
+from rollforward.workflow.mlflow_backend.write.writer import RunWriter
 
 KEYS = st.sampled_from(["a", "b", "c", "bad"])
 VALUES = st.floats(allow_nan=False)
@@ -99,7 +99,7 @@ def small_requests():
 def test_the_store_ends_up_as_dictionaries_would(small_requests, calls, in_background):
     store, model = Store(), Model()
     small_requests.setattr(sending, "client_for", lambda _uri: store)
-    writer = RunWriter("fake://", "r")
+    writer = RunWriter("fake://", "r", lambda: None)
     writer._queue._interval = 0 if in_background else 600
     for call in calls:
         apply(writer, store, model, *call)

@@ -9,6 +9,7 @@ import pytest
 
 from rollforward.cli.config import load_workflow, parse_rolling
 from rollforward.cli.main import main
+from rollforward.cli.pool.arguments import non_negative
 from rollforward.errors import DataSourceError, SettingsError, TaskError
 
 TASK = "task: {model: {class: SklearnModel}, dataset: {}}\n"
@@ -21,7 +22,16 @@ def write(folder, text):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["demo", "--help"], ["ui", "--help"], ["--version"]]
+    "arguments",
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["demo", "--help"],
+        ["ui", "--help"],
+        ["sync", "--help"],
+        ["pool", "watch", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_loads_nothing_heavy(arguments):
     program = (
@@ -137,3 +147,29 @@ def test_rolling_options_on_the_command_line(text, options):
 def test_a_malformed_rolling_option_is_refused(text, says):
     with pytest.raises(SettingsError, match=says):
         parse_rolling(text)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["stat"],
+        ["show", "rolling"],
+        ["stat", "rolling", "--filter", "{"],
+        ["stat", "rolling", "--filter", "[1]"],
+        ["stat", "rolling", "--status", "runing"],
+        ["wait", "rolling", "--timeout", "soon"],
+        ["watch", "rolling", "--interval", "0"],
+        ["prioritize", "rolling", "high"],
+        ["reset", "rolling", "--to", "running"],
+        ["list", "rolling", "--limit", "0"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_for_a_pool(arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(["pool", *arguments])
+    assert stopped.value.code == 2
+
+
+def test_lengths_of_time_on_the_command_line():
+    assert [non_negative(text) for text in ("90", "1.5m", "2h", "7d", "0")] == [90, 90, 7200, 604800, 0]

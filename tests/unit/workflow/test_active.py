@@ -9,8 +9,9 @@ from contextvars import copy_context
 
 import pytest
 
-from rollforward.workflow import active
-from rollforward.workflow.active import FAILED, FINISHED, Scope, Terminated
+from rollforward.workflow import active, leaving
+from rollforward.workflow.active import FAILED, FINISHED, Scope
+from rollforward.workflow.leaving import Terminated
 
 
 class FakeRecorder:
@@ -181,10 +182,12 @@ def test_a_forked_process_starts_without_active_runs(scope, monkeypatch):
     pid = os.getpid()
 
     monkeypatch.setattr(os, "getpid", lambda: pid + 1)
+    active._process.read()  # what a fork calls in the child
     assert scope.current() is None
     assert not scope.is_busy()
 
     monkeypatch.undo()
+    active._process.read()
     assert scope.current() is run
     scope.end(run, FINISHED)
 
@@ -229,7 +232,7 @@ def test_what_is_open_at_exit_is_finished_or_failed_by_the_uncaught_error(scope,
 
 
 def test_sigterm_is_an_exception_inside_and_the_default_again_outside():
-    with pytest.raises(Terminated) as caught, active.sigterm_as_exception(), active.sigterm_as_exception():
+    with pytest.raises(Terminated) as caught, leaving.sigterm_as_exception(), leaving.sigterm_as_exception():
         os.kill(os.getpid(), signal.SIGTERM)
     assert caught.value.code == 143
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -243,7 +246,7 @@ def test_a_handler_of_the_program_is_left_alone():
 
     before = signal.signal(signal.SIGTERM, handler)
     try:
-        with active.sigterm_as_exception():
+        with leaving.sigterm_as_exception():
             os.kill(os.getpid(), signal.SIGTERM)
             assert signal.getsignal(signal.SIGTERM) is handler
     finally:
@@ -255,7 +258,7 @@ def test_other_threads_leave_signals_alone():
     seen = []
 
     def work():
-        with active.sigterm_as_exception():
+        with leaving.sigterm_as_exception():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)

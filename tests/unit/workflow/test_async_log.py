@@ -8,8 +8,9 @@ import weakref
 import pytest
 
 from rollforward.errors import TrackingError
-from rollforward.workflow import async_log
-from rollforward.workflow.async_log import AsyncCaller, BatchQueue
+from rollforward.workflow import background
+from rollforward.workflow.async_log import AsyncCaller
+from rollforward.workflow.batch_queue import BatchQueue
 
 
 class Sink:
@@ -189,7 +190,7 @@ def test_after_a_fork_the_queue_is_empty_and_works(sink, monkeypatch):
     queue = BatchQueue(sink, interval=60)
     queue.put((1, "parent's"))
     with queue._lock:
-        async_log._fork.after_in_child()
+        background._fork.after_in_child()
     queue.put((1, "child's"))
     queue.close()
     assert sink.values == ["child's"]

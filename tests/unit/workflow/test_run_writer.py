@@ -4,13 +4,19 @@ import math
 from types import SimpleNamespace
 
 import pytest
+from mlflow.entities import Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, PERMISSION_DENIED, TEMPORARILY_UNAVAILABLE
 
 from rollforward.errors import TrackingError
-from rollforward.workflow.mlflow_backend import sending, sqlite, writer
-from rollforward.workflow.mlflow_backend.client import client_for, store_of
-from rollforward.workflow.mlflow_backend.writer import RunWriter, SyncWriter
+from rollforward.workflow.mlflow_backend.store.client import client_for, store_of
+from rollforward.workflow.mlflow_backend.write import refused as refused_module
+from rollforward.workflow.mlflow_backend.write import sending, sqlite, writer
+from rollforward.workflow.mlflow_backend.write.writer import RunWriter, SyncWriter
+
+
+def no_artifacts():
+    pytest.fail("nothing is written to artifacts here")
 
 
 class FakeStore:
@@ -64,7 +70,7 @@ class Clock:
 @pytest.fixture
 def log():
     """A writer whose thread never gets round to anything: what is written is written by the test."""
-    log = RunWriter("sqlite://", "r1")
+    log = RunWriter("sqlite://", "r1", no_artifacts)
     log._queue._interval = 600
     yield log
     log.close()
@@ -217,7 +223,7 @@ def test_the_last_of_several_values_in_one_millisecond_has_the_latest_time(store
 
 
 def test_very_many_refusals_take_little_room(monkeypatch):
-    monkeypatch.setattr(writer, "_KEPT", 20)
+    monkeypatch.setattr(refused_module, "_KEPT", 20)
     refused = writer.Refused("r1")
     assert refused.is_empty
     for n in range(100):
@@ -232,7 +238,7 @@ def test_very_many_refusals_take_little_room(monkeypatch):
 
 
 def test_at_once_means_at_once(store):
-    log = SyncWriter("sqlite://", "r1")
+    log = SyncWriter("sqlite://", "r1", no_artifacts)
     log.put_metrics(5, 0, numbers(1))
     log.put_params({"alpha": "1"})
     log.put_tags({"t": "x"})
@@ -241,13 +247,13 @@ def test_at_once_means_at_once(store):
         log.put_params({"alpha": "2", "beta": "3"})
     assert store.params == {"alpha": "1", "beta": "3"}
     log.flush()
-    assert log.close() is None
+    log.drain()
 
 
 def test_at_once_what_the_store_refuses_otherwise_is_our_error(store):
     store.errors = [MlflowException("https://me:pw@host is away", error_code=TEMPORARILY_UNAVAILABLE)]
     with pytest.raises(TrackingError) as caught:
-        SyncWriter("sqlite://", "r1").put_params({"a": "1"})
+        SyncWriter("sqlite://", "r1", no_artifacts).put_params({"a": "1"})
     assert "Could not log to run r1" in str(caught.value)
     assert "pw" not in str(caught.value)
 
@@ -294,14 +300,47 @@ def test_points_that_are_inserted_are_those_that_mlflow_would_have_written(run):
         assert repr(client.get_run(ours).data.metrics) == repr(client.get_run(theirs).data.metrics)
 
 
+def test_params_and_tags_that_are_inserted_are_those_that_mlflow_would_have_written(run):
+    client = client_for(run.uri)
+    ours, theirs = (client.create_run(run.experiment_id, run_name="n").info.run_id for _ in range(2))
+    parts = [
+        ({"a": "1", "größe/x": "'\"\n\0 \U0001f600", "long": "x" * 6000, "empty": ""}, {"t": "1", "mlflow.user": "u"}),
+        ({"a": "1", "b": "2"}, {"t": "2", "long": "y" * 8000}),
+        ({}, {"t": ""}),
+        ({"c": "3"}, {}),
+    ]
+    for params, tags in parts:
+        assert sqlite.insert(store_of(client), ours, [("m", 1.0, 5, 0)], params, tags)
+        client.log_batch(
+            theirs, [], [Param(*item) for item in params.items()], [RunTag(*item) for item in tags.items()]
+        )
+        found, expected = client.get_run(ours), client.get_run(theirs)
+        assert found.data.params == expected.data.params
+        assert found.data.tags == expected.data.tags
+    assert found.data.metrics == {"m": 1.0}
+
+
+def test_a_changed_param_and_a_new_name_are_left_to_mlflow_with_all_that_is_beside_them(run):
+    client = client_for(run.uri)
+    store, other = store_of(client), client.create_run(run.experiment_id, run_name="before").info.run_id
+    assert sqlite.insert(store, other, [], {"a": "1"}, {})
+    assert not sqlite.insert(store, other, POINTS, {"b": "2", "a": "9"}, {"t": "1"})
+    assert not sqlite.insert(store, other, POINTS, {"b": "2"}, {"mlflow.runName": "after", "t": "1"})
+    found = client.get_run(other)
+    assert (found.data.params, found.data.metrics, found.data.tags.get("t")) == ({"a": "1"}, {}, None)
+    assert found.info.run_name == "before"
+
+
 def test_a_run_that_takes_nothing_is_left_to_mlflow(run):
     client = client_for(run.uri)
     other = client.create_run(run.experiment_id).info.run_id
     client.delete_run(other)
-    assert not sqlite.insert(store_of(client), other, POINTS)
-    assert not sqlite.insert(store_of(client), "0" * 32, POINTS)
+    for items in ((POINTS,), ([], {"a": "1"}), ([], {}, {"t": "1"})):
+        assert not sqlite.insert(store_of(client), other, *items)
+        assert not sqlite.insert(store_of(client), "0" * 32, *items)
     client.restore_run(other)
-    assert client.get_run(other).data.metrics == {}
+    data = client.get_run(other).data
+    assert (data.metrics, data.params, data.tags.get("t")) == ({}, {}, None)
 
 
 @pytest.mark.parametrize(
@@ -310,6 +349,8 @@ def test_a_run_that_takes_nothing_is_left_to_mlflow(run):
         "ALTER TABLE metrics ADD COLUMN more INTEGER",
         "CREATE TRIGGER t AFTER INSERT ON latest_metrics BEGIN SELECT 1; END",
         "DROP TABLE metrics",
+        "ALTER TABLE params ADD COLUMN more INTEGER",
+        "CREATE TRIGGER t AFTER UPDATE ON tags BEGIN SELECT 1; END",
     ],
 )
 def test_tables_that_are_not_as_known_are_left_to_mlflow(run, change):

@@ -11,8 +11,8 @@ from mlflow.exceptions import MlflowException
 
 from rollforward.errors import ExpAlreadyExistError, StoreRefusedError, TrackingError
 from rollforward.testing import create_store, release_store
-from rollforward.workflow.mlflow_backend import client as client_module
-from rollforward.workflow.mlflow_backend.client import checked_uri, client_for, database_file, mapped
+from rollforward.workflow.mlflow_backend.store import client as client_module
+from rollforward.workflow.mlflow_backend.store.client import checked_uri, client_for, database_file, mapped
 
 
 @pytest.mark.parametrize(

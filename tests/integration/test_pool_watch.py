@@ -1,0 +1,89 @@
+"""``rollforward pool`` as a process: on a terminal, into a pipe that is closed, with a server that goes away."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rollforward.workflow.task.manage import TaskManager
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start ``rollforward pool``; what still runs at the end is ended."""
+    processes = []
+
+    def run(*arguments, **options):
+        command = [sys.executable, "-u", "-m", "rollforward", "pool", *arguments]
+        variables = os.environ | {"PYTHONPATH": str(SOURCE), "TERM": "xterm", "COLUMNS": "100", "LINES": "24"}
+        processes.append(subprocess.Popen(command, cwd=tmp_path, env=variables, **options))
+        return processes[-1]
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def read_until(terminal, text):
+    seen = b""
+    while text not in seen:
+        seen += os.read(terminal, 4096)
+    return seen
+
+
+def test_a_terminal_is_drawn_anew_until_ctrl_c(tmp_path, start):
+    pool = TaskManager("rolling", tmp_path / "tasks.db")
+    pool.create_task([{"n": i} for i in range(2)])
+    terminal, inside = pty.openpty()
+    process = start("watch", "rolling", "--store", "tasks.db", "--interval", "0.05", stdout=inside, stdin=inside)
+    os.close(inside)
+    read_until(terminal, b"0/2 ended: 2 waiting")
+    claim = pool.claim()
+    read_until(terminal, b'{"n": 0}')
+    claim.fail("no luck", retry=False)
+    seen = read_until(terminal, b"no luck")
+    assert b"\x1b[1A" in seen  # drawn over what was there
+    os.write(terminal, b"\x03")
+    process.send_signal(signal.SIGINT)
+    read_until(terminal, b"\x1b[?25h")  # the cursor is there again
+    assert process.wait(20) == 0
+    os.close(terminal)
+
+
+def test_a_reader_that_has_seen_enough(tmp_path, start):
+    TaskManager("rolling", tmp_path / "tasks.db").create_task([{"n": i} for i in range(2000)])
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    process = start("list", "rolling", "--store", "tasks.db", "--limit", "2000", "--json", **options)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(20) == 1
+
+
+@pytest.mark.xdist_group("server")
+def test_a_server_that_goes_away_and_comes_back(own_mongod, start):
+    pool = TaskManager("rolling", own_mongod.url)
+    pool.create_task([{"n": 1}])
+    command = ("watch", "rolling", "--store", own_mongod.url, "--interval", "0.1", "--until-done", "--json")
+    process = start(*command, stdout=subprocess.PIPE, text=True)
+    assert json.loads(process.stdout.readline())["counts"]["waiting"] == 1
+    own_mongod.kill()
+    assert "127.0.0.1" in json.loads(process.stdout.readline())["error"]
+    own_mongod.start()
+    assert json.loads(process.stdout.readline())["counts"]["waiting"] == 1
+    pool.claim().commit(1)
+    assert process.wait(30) == 0
+    assert json.loads(process.stdout.readlines()[-1])["counts"]["done"] == 1

@@ -1,0 +1,330 @@
+"""Workers as real processes, on both stores."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rollforward import settings
+from rollforward.errors import PoolError
+from rollforward.workflow.task.manage import TaskManager
+from rollforward.workflow.task.store.opening import open_store
+from rollforward.workflow.task.store.query import EVERYTHING
+from rollforward.workflow.worker import Worker
+
+SOURCE = Path(__file__).resolve().parents[2] / "src"
+TASKS = """
+import ctypes, os, signal, time
+from pathlib import Path
+from rollforward import settings
+
+def work(d):
+    return {"n": d["n"], "pid": os.getpid(), "experiment": settings.current().experiment}
+
+def add(d, much):
+    return d["n"] + much
+
+def end(d):
+    how = d["how"]
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "exit":
+        os._exit(3)
+    if how == "crash":
+        ctypes.string_at(0)
+    if how == "raise":
+        raise ValueError("no luck")
+    if how == "leave":
+        raise SystemExit(4)
+    if how == "memory":
+        big = bytearray(2_000_000_000)
+        time.sleep(60)
+    if how == "time":
+        time.sleep(60)
+    return how
+
+def hold_the_interpreter(d):
+    ctypes.PyDLL(None).usleep(int(d["seconds"] * 1e6))
+    return os.getpid()
+
+def wait(d):
+    # Say that it runs, and go on when it is told to.
+    folder = Path(d["folder"])
+    with (folder / "started").open("a") as file:
+        file.write(f"{os.getpid()}\\n")
+    while not (folder / "go").exists():
+        time.sleep(0.01)
+    return os.getpid()
+"""
+
+
+@pytest.fixture(autouse=True)
+def functions(tmp_path, monkeypatch):
+    """A module that the processes of tasks can import."""
+    (tmp_path / "pool_tasks.py").write_text(TASKS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.fixture
+def pool(task_store):
+    return TaskManager("pool")
+
+
+class Program(subprocess.Popen):
+    """A process and what it logs."""
+
+    def __init__(self, command, log, variables):
+        self.file = log
+        with log.open("w") as stream:
+            super().__init__(command, env=variables, stderr=stream, start_new_session=True)
+
+    def says(self, text):
+        return text in self.file.read_text()
+
+
+@pytest.fixture
+def program(task_store, tmp_path):
+    """Start ``rollforward worker pool``; what still runs at the end is killed."""
+    started = []
+
+    def start(*arguments, func="pool_tasks:wait", url=task_store):
+        variables = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(SOURCE), str(tmp_path)]),
+            "ROLLFORWARD_TASK_STORE": url,
+            "ROLLFORWARD_TASK_DB_NAME": settings.current().task_db_name,
+        }
+        command = [sys.executable, "-m", "rollforward", "worker", "pool", "--train-func", func, *arguments]
+        process = Program(command, tmp_path / f"worker{len(started)}.log", variables)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(10)
+
+
+def until(condition, seconds=30.0):
+    """Wait for something that another process does; give what the condition gave."""
+    deadline, pause = time.monotonic() + seconds, threading.Event()
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen"
+        pause.wait(0.02)
+    return found
+
+
+def is_gone(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def pids(folder):
+    found = folder / "started"
+    return [int(line) for line in found.read_text().split()] if found.exists() else []
+
+
+def only(pool):
+    (task,) = pool.store.find(EVERYTHING)
+    return task
+
+
+def ended(process, seconds=30):
+    return process.wait(seconds), process.file.read_text()
+
+
+def test_each_task_has_a_process_of_its_own_with_the_settings_of_here(pool):
+    settings.change(experiment="mine")
+    pool.create_task([{"n": n} for n in range(6)])
+    report = Worker("pool", "pool_tasks:work", n=2, burst=True).run()
+    assert (report.n_done, report.n_failed, report.stopped_by) == (6, 0, "")
+    results = [task["res"] for task in pool.query()]
+    assert [result["n"] for result in results] == list(range(6))
+    assert len({result["pid"] for result in results} | {os.getpid()}) == 7
+    assert {result["experiment"] for result in results} == {"mine"}
+    assert pool.workers() == []
+    until(lambda: all(is_gone(result["pid"]) for result in results))
+
+
+def test_arguments_and_a_process_for_several_tasks(pool):
+    pool.create_task([{"n": n} for n in range(4)], priority=1)
+    pool.create_task([{"n": 10}], priority=5)
+    pool.create_task([{"n": 11}])
+    worker = Worker(
+        "pool", "pool_tasks:add", kwargs={"much": 5}, burst=True, priority_min=1, query={"filter.n": {"$ne": 3}}
+    )
+    assert worker.run().n_done == 4
+    assert [task.get("res") for task in pool.query()] == [5, 6, 7, None, 15, None]
+    Worker("pool", "pool_tasks:work", burst=True, tasks_per_process=2, method="fork").run()
+    assert len({task["res"]["pid"] for task in pool.query({"filter.n": {"$in": [3, 11]}})}) == 1
+
+
+def test_a_fresh_interpreter_for_each_task(pool):
+    pool.create_task([{"n": 1}, {"n": 2}])
+    assert Worker("pool", "pool_tasks:work", method="spawn", max_tasks=1).run().n_done == 1
+    assert pool.task_stat() == {"waiting": 1, "done": 1}
+
+
+WAYS = {
+    "kill": "died of SIGKILL",
+    "exit": "exit code 3",
+    "crash": "died of SIG",
+    "raise": "ValueError: no luck",
+    "leave": "SystemExit: 4",
+    "memory": "memory limit was exceeded",
+    "time": "took more than 4 s",
+}
+
+
+def test_whatever_ends_a_process_is_an_attempt_and_stops_nobody_else(pool):
+    pool.create_task([{"how": how} for how in (*WAYS, "well", "done")])
+    options = {"timeout": 4, "memory_limit": 500_000_000, "max_attempts": 2, "backoff": 0.01}
+    report = Worker("pool", "pool_tasks:end", n=4, burst=True, **options).run()
+    assert (report.n_done, report.n_failed) == (2, 2 * len(WAYS))
+    assert pool.task_stat() == {"done": 2, "failed": len(WAYS)}
+    for task in pool.store.find(EVERYTHING, bodies=True):
+        how = task.filter["how"]
+        assert how not in WAYS or WAYS[how] in task.error
+        assert len(task.attempts) == (2 if how in WAYS else 1)
+    (raised,) = pool.query({"filter.how": "raise"})
+    assert 'raise ValueError("no luck")' in pool.show(raised["_id"]).traceback
+
+
+def test_a_task_that_holds_the_interpreter_keeps_its_lease(pool):
+    pool.create_task([{"seconds": 2.5}])
+    assert Worker("pool", "pool_tasks:hold_the_interpreter", lease=1, burst=True).run().n_done == 1
+    assert len(only(pool).attempts) == 1
+
+
+def test_sigterm_gives_a_task_back_that_is_not_done_in_time(pool, program, tmp_path):
+    pool.create_task([{"folder": str(tmp_path)}])
+    process = program("--grace", "0.2")
+    (pid,) = until(lambda: pids(tmp_path))
+    process.send_signal(signal.SIGTERM)
+    code, log = ended(process)
+    assert code == 0, log
+    task = only(pool)
+    assert (task.status, task.tries, task.attempts[0].outcome) == ("waiting", 0, "returned")
+    assert is_gone(pid)
+    assert f"Task {task.id}, attempt 1: started" in log
+    assert "given back" in log
+    assert pool.workers() == []
+
+
+def test_sigterm_lets_a_task_finish_and_claims_no_other(pool, program, tmp_path):
+    pool.create_task([{"folder": str(tmp_path), "n": n} for n in range(2)])
+    process = program("--grace", "60", "--poll", "0.1")
+    until(lambda: pids(tmp_path))
+    process.send_signal(signal.SIGTERM)
+    until(lambda: process.says("nothing more is claimed"))
+    (tmp_path / "go").touch()
+    code, log = ended(process)
+    assert code == 0, log
+    assert pool.task_stat() == {"waiting": 1, "done": 1}
+
+
+def test_a_second_signal_ends_it_at_once(pool, program, tmp_path):
+    pool.create_task([{"folder": str(tmp_path)}])
+    process = program("--grace", "600")
+    (pid,) = until(lambda: pids(tmp_path))
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    code, log = ended(process)
+    assert code == 0, log
+    assert (only(pool).status, only(pool).tries) == ("waiting", 0)
+    assert is_gone(pid)
+
+
+def test_the_task_of_a_worker_that_was_killed_is_taken_over(pool, program, tmp_path):
+    """Nothing of the dead worker goes on, and another one begins within the lease and the poll interval."""
+    pool.create_task([{"folder": str(tmp_path)}])
+    first = program("--lease", "2", "--poll", "0.1")
+    (pid,) = until(lambda: pids(tmp_path))
+    second = program("--lease", "2", "--poll", "0.1", "--once")
+    until(lambda: len(pool.workers()) == 2)
+    first.kill()
+    killed = time.monotonic()
+    until(lambda: is_gone(pid))
+    until(lambda: len(pids(tmp_path)) == 2)
+    assert time.monotonic() - killed < 2 + 0.1 + 2.0  # the machine is shared
+    (tmp_path / "go").touch()
+    assert ended(second)[0] == 0
+    task = only(pool)
+    assert (task.status, [one.outcome for one in task.attempts]) == ("done", ["lost", "committed"])
+
+
+def test_a_worker_that_stands_still_has_its_task_ended_before_somebody_else_begins(pool, program, tmp_path):
+    pool.create_task([{"folder": str(tmp_path)}])
+    first = program("--lease", "2", "--poll", "0.1")
+    (pid,) = until(lambda: pids(tmp_path))
+    first.send_signal(signal.SIGSTOP)
+    until(lambda: is_gone(pid), 3)
+    assert pool.claim() is None, "the lease lasts longer than the process"
+    claim = until(pool.claim)
+    claim.commit("second")
+    first.send_signal(signal.SIGCONT)
+    until(lambda: first.says("dropped"))
+    first.send_signal(signal.SIGTERM)
+    assert ended(first)[0] == 0
+    assert pool.re_query(only(pool).id)["res"] == "second"
+
+
+def test_a_task_that_is_cancelled_is_stopped(pool, program, tmp_path):
+    (task_id,) = pool.create_task([{"folder": str(tmp_path)}])
+    process = program("--lease", "1", "--once")
+    (pid,) = until(lambda: pids(tmp_path))
+    assert pool.cancel() == 1
+    until(lambda: is_gone(pid))
+    assert ended(process)[0] == 0
+    assert pool.show(task_id).status == "failed"
+
+
+def test_the_keeper_may_die_too(pool, program, tmp_path):
+    """It is started again, and what ran is tried again."""
+    pool.create_task([{"folder": str(tmp_path)}])
+    process = program("--once", "--max-attempts", "2")
+    (pid,) = until(lambda: pids(tmp_path))
+    os.kill(int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]), signal.SIGKILL)
+    code, log = ended(process)
+    assert code == 0, log
+    assert is_gone(pid)
+    assert "starts the processes of tasks died" in only(pool).error
+    assert only(pool).status == "waiting"
+
+
+def test_a_function_that_is_not_there_is_said_at_once(pool):
+    with pytest.raises(PoolError, match="no function 'missing'"):
+        Worker("pool", "pool_tasks:missing").run()
+    with pytest.raises(PoolError, match="no module 'missing'"):
+        Worker("pool", "missing:work").run()
+    with pytest.raises(PoolError, match="another process"):
+        Worker("pool", lambda definition: definition)
+
+
+@pytest.mark.xdist_group("mongod")
+def test_a_worker_waits_for_a_server_and_survives_its_absence(own_mongod, tmp_path):
+    own_mongod.kill()
+    store = open_store("pool", own_mongod.url, "db", patience=1)
+    pool = TaskManager("pool", store)
+    worker = Worker("pool", "pool_tasks:work", store=store, poll=0.1)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    own_mongod.start()
+    pool.create_task([{"n": 0}])
+    until(lambda: pool.task_stat() == {"done": 1})
+    own_mongod.kill()
+    own_mongod.start()
+    back = time.monotonic()
+    pool.create_task([{"n": 1}])
+    until(lambda: pool.task_stat() == {"done": 2})
+    assert time.monotonic() - back < 8  # 5 s are promised; the machine is shared
+    worker.stop()
+    thread.join(30)
+    assert not thread.is_alive()

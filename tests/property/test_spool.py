@@ -1,0 +1,314 @@
+"""Any interleaving of calls, failures of the store and crashes: each call that returned is in the store, once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
+
+from rollforward.errors import TrackingError
+from rollforward.workflow.journal import Journal
+from rollforward.workflow.mlflow_backend.spool import carrier as carrying
+from rollforward.workflow.mlflow_backend.spool import clock as clocks
+from rollforward.workflow.mlflow_backend.spool import courier, spooled
+from rollforward.workflow.mlflow_backend.spool.clock import Clock
+from rollforward.workflow.mlflow_backend.spool.spooled import SpoolWriter
+from rollforward.workflow.mlflow_backend.store import reach
+from rollforward.workflow.mlflow_backend.write import operations, sending
+
+KEYS = st.sampled_from(["a", "b", "c", "bad"])
+TEXTS = st.sampled_from(["1", "2", "x" * 7000])
+CALLS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("metrics"), st.dictionaries(KEYS, st.floats(allow_nan=False)), st.integers(0, 3), st.integers(0, 2)
+        ),
+        st.tuples(st.just("params"), st.dictionaries(KEYS, TEXTS)),
+        st.tuples(st.just("tags"), st.dictionaries(KEYS, TEXTS)),
+        st.tuples(st.just("untag"), st.lists(KEYS, max_size=2)),
+        st.tuples(st.sampled_from(["flush", "drain", "away", "no reply", "crash"])),
+    ),
+    max_size=25,
+)
+
+
+class Store:
+    """A run as MLflow keeps it: the latest value is that of the greatest step, time and value; "bad" is refused."""
+
+    def __init__(self):
+        self.points, self.params, self.tags = {}, {}, {}
+        self.ends, self.name, self.sent = [], None, 0
+        self.is_away = self.swallows = False
+
+    def _meet(self):
+        if self.is_away:
+            raise MlflowException("away", error_code=TEMPORARILY_UNAVAILABLE)
+
+    def _reply(self):
+        if self.swallows:
+            self.swallows = False
+            raise MlflowException("no reply", error_code=TEMPORARILY_UNAVAILABLE)
+
+    def log_batch(self, _run_id, metrics, params, tags):
+        self._meet()
+        if any(item.key == "bad" for item in (*metrics, *params, *tags)):
+            raise MlflowException("bad key", error_code=INVALID_PARAMETER_VALUE)
+        if any(self.params.get(item.key, item.value) != item.value for item in params):
+            raise MlflowException("changed", error_code=INVALID_PARAMETER_VALUE)
+        self.sent += len(metrics)
+        self.params |= {item.key: item.value for item in params}
+        self.tags |= {item.key: item.value for item in tags}
+        for item in metrics:
+            self.points.setdefault(item.key, set()).add((item.step, item.timestamp, item.value))
+        self._reply()
+
+    def delete_tag(self, _run_id, key):
+        self._meet()
+        if self.tags.pop(key, None) is None:
+            raise MlflowException("no such tag", error_code=RESOURCE_DOES_NOT_EXIST)
+        self._reply()
+
+    def update_run(self, _run_id, name):
+        self._meet()
+        self.name = name
+
+    def update_run_info(self, _run_id, status, milliseconds, _name):
+        self._meet()
+        self.ends.append((status, milliseconds))
+        self._reply()
+
+    def get_run(self, _run_id):
+        self._meet()
+        return SimpleNamespace(data=SimpleNamespace(params=self.params), info=SimpleNamespace(lifecycle_stage="active"))
+
+    def metrics(self):
+        return {key: [value for _, _, value in sorted(points)] for key, points in self.points.items()}
+
+
+class Model:
+    """What plain dictionaries would hold."""
+
+    def __init__(self):
+        self.logged, self.params, self.tags = {}, {}, {}
+        self.is_refused = False
+
+    def put(self, kind, values, step=0):
+        for key, value in values.items():
+            self.is_refused |= key == "bad"
+            if kind == "metrics" and key != "bad":
+                self.logged.setdefault(key, []).append((step, value))
+            elif kind == "tags" and key != "bad":
+                self.tags[key] = value
+            elif kind == "params" and key != "bad":
+                self.is_refused |= self.params.setdefault(key, value) != value
+
+    def metrics(self):
+        return {
+            key: [value for _, value in sorted(pairs, key=lambda pair: pair[0])] for key, pairs in self.logged.items()
+        }
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """Patch in a store; all else is real."""
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("spool")
+        box = SimpleNamespace(store=None)
+        for module in (sending, operations):
+            patch.setattr(module, "client_for", lambda _uri: box.store)
+            patch.setattr(module, "store_of", lambda client: client)
+        patch.setattr(reach, "is_reachable", lambda *_: not box.store.is_away)
+        patch.setattr(courier, "is_reachable", lambda *_: not box.store.is_away)
+        patch.setattr(spooled, "store_folder", lambda _uri: folder)
+        for name, value in {"INTERVAL": 0, "_FIRST_PAUSE": 0.001, "_LONGEST_PAUSE": 0.001}.items():
+            patch.setattr(carrying, name, value)
+        yield box
+
+
+def artifacts():
+    return SimpleNamespace(put_texts=lambda _texts: None)
+
+
+def open_writer():
+    return SpoolWriter("fake://", "r", artifacts, {})
+
+
+def crash(writer):
+    """Leave the writer as kill -9 would: the file as it is, the lock free."""
+    with writer._carrier._sending:
+        writer._carrier.stop()
+        writer._journal.close()
+    return writer.path
+
+
+def replay(path):
+    journal = Journal.take_over(path)
+    carrier = courier.Courier("fake://", "r", journal, artifacts)
+    while carrier.carry():
+        pass
+    journal.remove()
+    return carrier
+
+
+@given(CALLS)
+@settings(deadline=None, max_examples=25)
+def test_the_store_ends_up_as_dictionaries_would(stores, calls):
+    store, model = Store(), Model()
+    stores.store = store
+    writer = open_writer()
+    begun = 0
+    for call in calls:
+        if call[0] == "crash":
+            begun += 10  # another process is later
+            path = crash(writer)
+            store.is_away = store.swallows = False
+            replay(path)
+            writer = open_writer()
+        else:
+            apply(writer, store, model, begun, *call)
+    store.is_away = store.swallows = False
+    refused = writer.finish("FINISHED", 5)
+
+    model.tags |= {"logging_errors": store.tags["logging_errors"]} if "logging_errors" in store.tags else {}
+    assert store.metrics() == model.metrics()
+    assert (store.params, store.tags) == (model.params, model.tags)
+    assert set(store.ends) == {(3, 5)}
+    assert refused is None or model.is_refused
+    assert not writer.path.exists()
+
+
+def apply(writer, store, model, begun, kind, values=None, time=0, step=0):
+    if kind == "away":
+        store.is_away = True
+    elif kind == "no reply":
+        store.swallows = True
+    elif kind == "drain":
+        store.is_away = False
+        writer.drain()
+    elif kind == "flush":
+        store.is_away = False
+        with suppress(TrackingError):
+            writer.flush()
+    elif kind == "untag":
+        for key in values:
+            model.tags.pop(key, None)
+        writer.delete_tags(values)
+    elif kind == "metrics":
+        model.put(kind, values, step)
+        writer.put_metrics(begun + time, step, dict(values))
+    else:
+        model.put(kind, values)
+        (writer.put_params if kind == "params" else writer.put_tags)(dict(values))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.sets(st.sampled_from("ab"), min_size=1)), max_size=60)
+)
+def test_points_of_a_key_and_step_have_times_that_grow(calls):
+    clock, latest = Clock(), {}
+    for time, step, keys in calls:
+        placed = clock.place(time, step, dict.fromkeys(keys, 0.0))
+        assert sorted(key for part in placed.values() for key in part) == sorted(keys)
+        for at, part in placed.items():
+            for key in part:
+                assert at >= time
+                assert at > latest.get((key, step), -1)
+                latest[key, step] = at
+
+
+def test_times_are_those_of_the_calls_when_these_differ():
+    clock = Clock()
+    assert [list(clock.place(time, 0, {"a": 1.0})) for time in (5, 6, 9)] == [[5], [6], [9]]
+
+
+def test_a_clock_that_was_set_back_costs_bounded_memory(monkeypatch):
+    monkeypatch.setattr(clocks, "_MANY_STEPS", 50)
+    clock = Clock()
+    clock.place(1000, 0, {"a": 1.0})
+    times = [next(iter(clock.place(10, step, {"a": 1.0}))) for step in range(500)]
+    assert len(clock._seen) <= 51
+    assert min(times) >= 1000
+
+
+def test_hours_with_the_store_away_are_on_disk_and_not_in_memory(stores):
+    """A call a second for six hours; then all of it arrives in full batches."""
+    import tracemalloc
+
+    store = stores.store = Store()
+    store.is_away = True
+    writer = open_writer()
+    writer.put_metrics(0, 0, {"a": 0.0})
+    tracemalloc.start()
+    try:
+        for step in range(21_600):
+            writer.put_metrics(1000 * step, step, {"x": 1.0})
+        assert tracemalloc.get_traced_memory()[1] < 1_500_000
+    finally:
+        tracemalloc.stop()
+    assert writer.path.stat().st_size > 500_000
+    store.is_away = False
+    writer.drain()
+    writer.finish("FINISHED", 5)
+    assert len(store.points["x"]) == store.sent - 1 == 21_600
+
+
+def test_an_end_while_the_store_is_away_is_kept_and_done_later(stores, caplog, monkeypatch):
+    monkeypatch.setattr(carrying, "FAREWELL", 0)
+    store = stores.store = Store()
+    store.is_away = True
+    writer = open_writer()
+    writer.put_metrics(1, 1, {"x": 1.0})
+    writer.rename("other")
+    assert writer.finish("FAILED", 7) is None
+    assert "rollforward sync" in caplog.text
+    path = crash(writer)
+    store.is_away = False
+    carrier = replay(path)
+    assert carrier.ending == ("FAILED", 7)
+    assert (store.metrics(), store.name, store.ends) == ({"x": [1.0]}, "other", [(4, 7)])
+
+
+def test_a_request_that_makes_the_server_fail_does_not_stop_the_rest(stores, monkeypatch):
+    """The server is well, and fails whenever it sees one value; all others arrive."""
+    monkeypatch.setattr(courier, "PATIENCE", 0)
+    store = stores.store = Store()
+    log_batch = store.log_batch
+
+    def fail(run_id, metrics, params, tags):
+        if any(param.value == "poison" for param in params):
+            raise MlflowException("internal")
+        log_batch(run_id, metrics, params, tags)
+
+    monkeypatch.setattr(store, "log_batch", fail, raising=False)
+    writer = open_writer()
+    writer.put_params({"a": "1", "p": "poison", "b": "2"})
+    writer.put_metrics(1, 0, {"x": 1.0})
+    with pytest.raises(TrackingError, match=r"param 'p' = 'poison': .*internal"):
+        writer.flush()
+    assert (store.params, store.metrics()) == ({"a": "1", "b": "2"}, {"x": [1.0]})
+    writer.finish("FINISHED", 1)
+
+
+def test_a_store_that_refuses_the_credentials_loses_nothing(stores):
+    from mlflow.protos.databricks_pb2 import UNAUTHENTICATED
+
+    store = stores.store = Store()
+    log_batch, calls = store.log_batch, []
+
+    def refuse(*args):
+        calls.append(args)
+        if len(calls) < 4:
+            raise MlflowException("who are you?", error_code=UNAUTHENTICATED)
+        log_batch(*args)
+
+    store.log_batch = refuse
+    writer = open_writer()
+    writer.put_metrics(1, 0, {"x": 1.0})
+    writer.flush()
+    assert store.metrics() == {"x": [1.0]}
+    writer.finish("FINISHED", 1)
