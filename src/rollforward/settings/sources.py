@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 PREFIX = "ROLLFORWARD_"
 # Of these the environment can hold a text; a manager's configuration is no text.
 VARIABLES = tuple(PREFIX + field.upper() for field in FIELDS if field != "exp_manager")
-# Variables of our prefix that are no settings and are left alone.
-NOT_SETTINGS = ("ROLLFORWARD_TEST_",)
+# Variables of our prefix that are no settings (the scripts of a checkout read them) and are left alone.
+NOT_SETTINGS = ("ROLLFORWARD_TEST_", "ROLLFORWARD_VENV", "ROLLFORWARD_MONGOD_VENV")
 FILE, PYPROJECT = "rollforward.toml", "pyproject.toml"
 
 
@@ -33,6 +33,11 @@ def collect(cwd: Path) -> dict[str, Any]:
         Folder whose nearest configuration file counts, and to which the defaults are relative.
     """
     return _defaults(cwd) | _from_file(cwd) | _from_environment(cwd)
+
+
+def is_uri_chosen(cwd: Path) -> bool:
+    """Whether the environment or a configuration file names a tracking store."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or "uri" in _from_file(cwd) | _from_environment(cwd)
 
 
 def _defaults(cwd: Path) -> dict[str, Any]:

@@ -160,8 +160,9 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch):
     assert current().experiment == "Experiment"
 
 
-def test_a_variable_for_tests_is_left_alone(monkeypatch):
-    monkeypatch.setenv("ROLLFORWARD_TEST_MONGO", "mongodb://host")
+@pytest.mark.parametrize("name", ["ROLLFORWARD_TEST_MONGO", "ROLLFORWARD_VENV", "ROLLFORWARD_MONGOD_VENV"])
+def test_a_variable_of_the_scripts_is_left_alone(monkeypatch, name):
+    monkeypatch.setenv(name, "x")
     assert current().experiment == "Experiment"
 
 
