@@ -16,8 +16,12 @@ from pathlib import Path
 import pytest
 
 from rollforward import settings
+from rollforward.cli.main import main
 from rollforward.errors import SpoolError, StoreUnreachableError
 from rollforward.workflow import R
+from rollforward.workflow.mlflow_backend.alive.heartbeat import HEARTBEAT, OWNER
+from rollforward.workflow.mlflow_backend.alive.owner import Owner, this_process
+from rollforward.workflow.mlflow_backend.alive.superseded import supersede
 from rollforward.workflow.mlflow_backend.spool import carrier, replay, spooled
 from rollforward.workflow.mlflow_backend.spool.replay import journals_of, replay_journals
 from rollforward.workflow.mlflow_backend.store.client import client_for
@@ -180,7 +184,7 @@ def test_a_server_that_is_killed_and_started_again_in_mid_run_misses_nothing(own
     assert client_for(own_server.uri).get_run(recorder.id).info.status == "FINISHED"
     assert journals_of(own_server.uri) == []
     said = [record.levelname for record in caplog.records if record.name.endswith("carrier")]
-    assert said in ([], ["WARNING", "INFO"]), "once when it goes away, once when it is back"
+    assert said in ([], ["WARNING", "WARNING"]), "once when it goes away, once when it is back"
 
 
 def test_requests_that_are_cut_and_answers_that_are_lost_change_nothing(proxy):
@@ -224,11 +228,7 @@ def test_a_run_that_ends_while_the_server_is_away_is_uploaded_by_the_next_start(
         patch.setattr(spooled, "PATIENCE", 0.1)
         with pytest.raises(StoreUnreachableError, match="Nothing is lost"):
             recorder.list_metrics()
-        # As if it had ended.
-        spool = recorder._spool
-        with spool._carrier._sending:
-            spool._carrier.stop()
-            spool._journal.close()
+        _die(recorder)
     proxy.restore()
     replay._begun.clear()
     with R.start(experiment_name="later"):
@@ -238,6 +238,82 @@ def test_a_run_that_ends_while_the_server_is_away_is_uploaded_by_the_next_start(
     run = client_for(proxy.uri).get_run(recorder.id)
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"x": 2.0})
     assert "note.txt" in R.get_exp(experiment_name="later").get_recorder(recorder.id).list_artifacts()
+
+
+def test_the_doctor_leaves_runs_alone_whose_end_waits_here(proxy, capsys, monkeypatch):
+    settings.init(uri=proxy.uri, provenance=False, heartbeat=0)
+    with pytest.MonkeyPatch.context() as patch:
+        # The store stays away for this process, even when it is back.
+        patch.setattr(spooled.reach, "is_reachable", lambda *_: False)
+        with R.start(experiment_name="doctor", recorder_name="kept"):
+            recorder = R.get_recorder()
+            R.set_tags(**{OWNER: str(this_process()), HEARTBEAT: "2024-05-06T07:08:09.000+00:00 every 30 s"})
+            recorder.flush()
+            proxy.refuse()
+            R.log_metrics(x=1)
+        _die(recorder)
+    assert main(["sync"]) == 1
+    said = capsys.readouterr().err
+    assert "does not answer" in said
+    assert "1 journal of 1 run in " in said
+    monkeypatch.setattr(Owner, "is_gone", lambda _: True)
+    proxy.restore()
+
+    main(["doctor"])
+    said = capsys.readouterr().out
+    assert f"1 run ended while the store was away, or died: kept ({recorder.id})" in said
+    assert f"RUNNING, and the process is gone: 1 run, kept ({recorder.id})" not in said
+    assert client_for(proxy.uri).get_run(recorder.id).info.status == "RUNNING"
+
+    main(["doctor", "--fix"])
+    said = capsys.readouterr().out
+    assert f"says how runs ended: kept ({recorder.id}) is FINISHED" in said
+    assert "Uploaded: 1 journal of 1 run in " in said
+    assert client_for(proxy.uri).get_run(recorder.id).info.status == "FINISHED"
+    assert main(["sync"]) == 0
+    assert "Nothing waits for" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_run_in_whose_place_another_counts_is_not_finished_by_its_journal(proxy, when):
+    settings.init(uri=proxy.uri, provenance=False)  # no artifact, which has a journal of its own
+    with pytest.MonkeyPatch.context() as patch:
+        # The store stays away for this process, even when it is back.
+        patch.setattr(spooled.reach, "is_reachable", lambda *_: False)
+        with R.start(experiment_name="superseded"):
+            recorder = R.get_recorder()
+            proxy.refuse()
+            R.log_metrics(x=1)
+        _die(recorder)
+    proxy.restore()
+
+    def replace(uri):
+        supersede(uri, recorder.id, "its worker died", "b" * 32)
+
+    if when == "before":
+        replace(proxy.uri)
+    else:
+        patch, carry = pytest.MonkeyPatch(), replay.Courier.carry
+
+        def late(courier):
+            patch.undo()
+            replace(proxy.uri)
+            return carry(courier)
+
+        # In the last moment before the end is carried.
+        patch.setattr(replay.Courier, "carry", late)
+    done = replay_journals(proxy.uri)
+    run = client_for(proxy.uri).get_run(recorder.id)
+    assert (done.runs, run.info.status, run.data.metrics) == ([recorder.id], "KILLED", {"x": 1.0})
+    assert (run.data.tags["successor"], run.data.tags["killed_because"]) == ("b" * 32, "its worker died")
+
+
+def _die(recorder):
+    """Leave a run's journal as a process that ended would."""
+    spool = recorder._spool
+    with spool._carrier._sending:
+        spool._carrier.stop()
+        spool._journal.close()
 
 
 def test_a_forked_child_has_a_journal_of_its_own(proxy):

@@ -262,7 +262,11 @@ def test_what_a_killed_process_left_is_uploaded_by_sync(door, mlflow_server, tmp
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert main(["sync"]) == 1
-    assert "does not answer" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "does not answer" in said
+    assert f"a stand-in with 1 run in {folder_of(stand_in_address(door.uri))}" in said
+    assert main(["sync", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["waiting"]["stand_in_runs"] == 1
 
     door.open()
     assert main(["sync", "--json"]) == 0
@@ -274,6 +278,7 @@ def test_what_a_killed_process_left_is_uploaded_by_sync(door, mlflow_server, tmp
     assert run.info.status == "KILLED"
     assert not folder_of(stand_in_address(door.uri)).exists()
     assert main(["sync"]) == 0
+    assert capsys.readouterr().out.endswith(f"Nothing waits for {door.uri}.\n")
 
 
 def test_what_a_process_left_is_uploaded_by_the_next_start(door, mlflow_server, tmp_path):

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rollforward import settings
-from rollforward.errors import RollforwardError, SettingsError
+from rollforward.errors import RollforwardError, SettingsError, StoreUnreachableError
 from rollforward.settings.masking import mask_credentials
 from rollforward.settings.normalize import absolute_sqlite
+from rollforward.settings.sources import is_uri_chosen
+from rollforward.settings.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 # Seconds to wait while another process uploads the same.
 _WAIT = 60.0
-EXIT_LEFT = 1
+EXIT_LEFT, EXIT_USAGE = 1, 2
 
 
 def add_sync(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -29,7 +31,8 @@ def add_sync(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> a
         "sync",
         help="upload what was logged while the tracking server was away, or without one",
         description="Upload the runs of a folder (offline:DIR), or what waits on this machine for the configured "
-        "store. Each run is uploaded once, however often this is called. Exit code 0: all is up; 1: something is left.",
+        "store. Each run is uploaded once, however often this is called. Exit code 0: all is up; 1: something is left; "
+        "2: it is not said where to upload to.",
     )
     sync.add_argument(
         "folder", nargs="?", metavar="DIR", help="store to upload from: a folder, offline:DIR or sqlite:///..."
@@ -42,15 +45,36 @@ def add_sync(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> a
 def sync(arguments: argparse.Namespace) -> int:
     """Upload, say what was done, and return the exit code."""
     target = absolute_sqlite(arguments.uri, Path.cwd()) if arguments.uri else settings.current().uri
+    if arguments.folder is not None and not arguments.uri and not _is_chosen(target):
+        print(
+            f"rollforward: no store to upload {arguments.folder} to is configured. Give it: "
+            f"rollforward sync {arguments.folder} --uri http://...",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
     try:
         report, is_complete, text = _upload(arguments.folder, target)
     except RollforwardError as error:
         if not arguments.json:
             raise
-        report, is_complete, text = {"error": str(error)}, False, ""
+        report, is_complete, text = {"error": str(error)} | _waiting(arguments.folder, target), False, ""
         print(f"rollforward: {error}", file=sys.stderr)
     print(json.dumps({"complete": is_complete} | report, indent=2) if arguments.json else text)
     return 0 if is_complete else EXIT_LEFT
+
+
+def _is_chosen(target: str) -> bool:
+    """Whether somebody named the store, so that it is not just the default of the working directory."""
+    return is_uri_chosen(Path.cwd()) or target != absolute_sqlite("sqlite:///mlflow.db", Path.cwd())
+
+
+def _waiting(folder: str | None, target: str) -> dict[str, Any]:
+    """Tell what waits for the configured store."""
+    if folder is not None:
+        return {}
+    from rollforward.workflow.mlflow_backend.offline.waiting import waiting_for  # noqa: PLC0415  # it imports MLflow
+
+    return {"waiting": waiting_for(target).as_dict()}
 
 
 def _upload(folder: str | None, target: str) -> tuple[dict[str, Any], bool, str]:
@@ -58,6 +82,8 @@ def _upload(folder: str | None, target: str) -> tuple[dict[str, Any], bool, str]
         upload_leftovers,
         upload_store,
     )
+    from rollforward.workflow.mlflow_backend.offline.waiting import waiting_for  # noqa: PLC0415  # the same
+    from rollforward.workflow.mlflow_backend.store.reach import is_reachable  # noqa: PLC0415  # the same
 
     root = settings.current().artifact_root
     if folder is not None:
@@ -70,21 +96,37 @@ def _upload(folder: str | None, target: str) -> tuple[dict[str, Any], bool, str]
             "the store to upload to.",
             f"rollforward sync {name} --uri http://...",
         )
+    shown = mask_credentials(target)
+    waiting = waiting_for(target)
+    if not waiting.is_nothing and not is_reachable(target):
+        raise StoreUnreachableError(
+            f"The store {shown} does not answer. For it waits on this machine: {waiting}.",
+            remedy="Nothing is lost. Call `rollforward sync` again when the store is back, or check the address.",
+        )
     done = upload_leftovers(target, wait=_WAIT)
-    shown = [f"{mask_credentials(target)}: {_sentence(done.replayed)}", *([str(done.runs)] if done.runs else [])]
+    lines = [f"{shown}: {_sentence(done.replayed)}"] if waiting.journals else []
+    lines += [str(done.runs)] if done.runs else []
     report = {
         "journals": dataclasses.asdict(done.replayed),
         "runs": done.runs.as_dict() if done.runs else None,
     }
-    return report, done.is_complete and not done.replayed.left, "\n".join(shown)
+    return report, done.is_complete and not done.replayed.left, "\n".join(lines) or f"Nothing waits for {shown}."
 
 
 def _sentence(replayed: Replayed) -> str:
     """Say in a few lines what became of the journals."""
-    runs, live = len(replayed.runs), replayed.live
+    amounts = (
+        (replayed.points, "point"),
+        (replayed.params, "param"),
+        (replayed.tags, "tag"),
+        (replayed.files, "artifact"),
+    )
+    sent = ", ".join(counted(number, thing) for number, thing in amounts)
+    first = f"journals of {counted(len(replayed.runs), 'run')} uploaded ({sent})"
+    if replayed.live:
+        first += f"; {counted(replayed.live, 'journal')} of processes that run, which upload it themselves"
     lines = [
-        f"journals of {runs} runs uploaded ({replayed.points} points, {replayed.params} params, {replayed.tags} tags, "
-        f"{replayed.files} artifacts)" + (f"; {live} belong to processes that run" if live else ""),
+        first,
         *(f"  refused: {run_id}: {what}" for run_id, what in replayed.refused.items()),
         *(f"  left: {path}: {why}" for path, why in replayed.left.items()),
     ]

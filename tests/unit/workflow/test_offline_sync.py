@@ -471,4 +471,22 @@ def test_the_command_asks_where_to_when_the_store_itself_is_offline(folder, caps
 def test_with_nothing_waiting_the_command_has_nothing_to_do(target, capsys, tmp_path):
     settings.init(uri=target, spool_dir=tmp_path / "spool")
     assert main(["sync"]) == 0
-    assert "journals of 0 runs" in capsys.readouterr().out
+    assert capsys.readouterr().out == f"Nothing waits for {target}.\n"
+
+
+def test_a_folder_is_not_uploaded_into_a_store_that_nobody_named(folder, capsys, tmp_path, monkeypatch):
+    log_a_bit()
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    monkeypatch.chdir(empty)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    settings.reset()
+    assert main(["sync", str(folder)]) == 2
+    assert "--uri" in capsys.readouterr().err
+    assert not any(empty.iterdir())
+
+    (empty / "rollforward.toml").write_text('uri = "sqlite:///mine.db"\n')
+    settings.reset()
+    assert main(["sync", str(folder)]) == 0
+    assert "3 new" in capsys.readouterr().out
+    release_store(f"sqlite:///{empty}/mine.db")

@@ -7,7 +7,7 @@ import requests
 from mlflow.exceptions import MlflowException, RestException
 
 from rollforward.errors import ExpAlreadyExistError, StoreUnreachableError, TrackingError
-from rollforward.workflow.mlflow_backend.store.store_errors import is_away, mapped
+from rollforward.workflow.mlflow_backend.store.store_errors import is_away, mapped, short_reason
 
 
 def below(error):
@@ -86,3 +86,23 @@ def test_other_errors_pass():
     assert not is_away(sqlite3.OperationalError("database is locked"))
     with pytest.raises(KeyError), mapped("do it"):
         raise KeyError("mine")
+
+
+@pytest.mark.parametrize(
+    ("inner", "says"),
+    [
+        ("Failed to establish a new connection: [Errno 111] Connection refused", "not answer (Connection refused)"),
+        ("Read timed out. (read timeout=5)", "not answer in time"),
+        ("too many 503 error responses", "(5xx)"),
+    ],
+)
+def test_the_reason_of_no_answer_is_short(inner, says):
+    pool = "HTTPConnectionPool(host='127.0.0.1', port=1)"
+    error = requests.ConnectionError(f"{pool}: Max retries exceeded with url: /a (Caused by X('{pool}: {inner}'))")
+    with pytest.raises(StoreUnreachableError) as caught, mapped("do it"):
+        raise below(error)
+    assert "Pool" not in caught.value.given
+    assert says in caught.value.given
+    # What a server says of its own troubles stays.
+    said = mlflow_error("INTERNAL_ERROR", f"S3: {error}")
+    assert short_reason(said) == str(said)

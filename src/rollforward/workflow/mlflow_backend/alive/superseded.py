@@ -41,3 +41,24 @@ def supersede(uri: str, run_id: str, reason: str, successor: str | None = None) 
             store_of(client).update_run_info(run_id, RunStatus.from_string("KILLED"), end, None)
         if successor is not None and run.data.tags.get(SUCCESSOR) != successor:
             client.set_tag(run_id, SUCCESSOR, successor)
+
+
+def keep_superseded(uri: str, run_id: str) -> None:
+    """End a run as KILLED if another one counts in its place, whatever its status became since; else do nothing.
+
+    Parameters
+    ----------
+    uri
+        Its store.
+    run_id
+        The run.
+
+    Raises
+    ------
+    TrackingError
+        If the store cannot be read or written.
+    """
+    with mapped(f"read run {run_id}"):
+        tags = client_for(uri).get_run(run_id).data.tags
+    if SUCCESSOR in tags:
+        supersede(uri, run_id, tags.get(KILLED_BECAUSE, f"run {tags[SUCCESSOR]} counts in its place"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from rollforward.errors import RollforwardError
 from rollforward.workflow.mlflow_backend.doctor.finding import Finding, Level, note, problem
 from rollforward.workflow.mlflow_backend.doctor.machine import calendar_horizon, packages
-from rollforward.workflow.mlflow_backend.doctor.runs import dead, leftovers
+from rollforward.workflow.mlflow_backend.doctor.runs import awaited, dead, leftovers
 from rollforward.workflow.mlflow_backend.doctor.server import http_server
 from rollforward.workflow.mlflow_backend.doctor.store import (
     database_server,
@@ -23,6 +24,8 @@ from rollforward.workflow.mlflow_backend.store.reach import is_server, scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from rollforward.workflow.mlflow_backend.alive.dead import DeadRun
 
 logger = logging.getLogger(__name__)
 
@@ -49,10 +52,16 @@ def examine(uri: str, *, fix: bool = False) -> list[Finding]:
     reached = _safely("store", lambda: _store(uri, fix=fix))
     found += reached
     # To open a database is to create or to migrate its tables: an examination does neither.
-    if not any(item.level is Level.PROBLEM for item in reached) and is_open_to_all(uri):
-        found += _safely("runs", lambda: dead(uri, fix=fix))
-    found += _safely("spool", lambda: leftovers(uri, fix=fix))
-    return found + _safely("calendar", calendar_horizon)
+    is_open = not any(item.level is Level.PROBLEM for item in reached) and is_open_to_all(uri)
+    before: list[DeadRun] = []
+    if is_open and fix:
+        with suppress(RollforwardError):  # the same is found below
+            before = awaited(uri)
+    # Uploaded before runs are judged: what waits says how they ended.
+    waiting = _safely("spool", lambda: leftovers(uri, fix=fix))
+    if is_open:
+        found += _safely("runs", lambda: dead(uri, fix=fix, before=before))
+    return found + waiting + _safely("calendar", calendar_horizon)
 
 
 def _store(uri: str, *, fix: bool) -> Iterator[Finding]:

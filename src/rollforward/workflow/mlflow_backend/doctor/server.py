@@ -14,6 +14,7 @@ from mlflow.utils import credentials, rest_utils
 from mlflow.version import VERSION
 
 from rollforward.settings.masking import mask_credentials
+from rollforward.settings.words import counted
 from rollforward.workflow.mlflow_backend.doctor.finding import Finding, note, ok, problem
 from rollforward.workflow.mlflow_backend.store.client import client_for, is_reachable, mapped
 from rollforward.workflow.mlflow_backend.store.http_store import brief
@@ -63,10 +64,12 @@ def _access(uri: str) -> Iterator[Finding]:
         found = client_for(uri).search_experiments(ViewType.ACTIVE_ONLY, max_results=1000)
     local = [item.name for item in found if urlsplit(item.artifact_location).scheme in ("", "file")]
     if local and urlsplit(uri).hostname not in _LOCAL:
-        says = f"{len(local)} experiments keep artifacts in a folder of the server's machine, such as {local[0]!r}."
+        says = (
+            f"{counted(len(local), 'experiment')} with artifacts in a folder of the server's machine: {local[0]!r}, ..."
+        )
         yield note("artifacts", says, "Log into new experiments: those that a server creates work from everywhere.")
     else:
-        yield ok("access", f"{len(found)} experiments can be read.")
+        yield ok("access", f"{counted(len(found), 'experiment')} can be read.")
 
 
 def _speed(uri: str) -> Iterator[Finding]:

@@ -184,7 +184,8 @@ class StandIn:
             return None
         if self.is_needed and uploaded.is_complete:
             self.is_needed = False
-            logger.info("The tracking store %s is back; all is uploaded.", mask_credentials(self.uri))
+            # As loud as the word that it does not answer.
+            logger.warning("The tracking store %s is back; all is uploaded.", mask_credentials(self.uri))
         return uploaded
 
     def _leave(self) -> None:

@@ -13,6 +13,7 @@ from mlflow.entities import ViewType
 
 from rollforward.errors import StoreRefusedError, StoreUnreachableError, TrackingError
 from rollforward.settings.masking import mask_credentials
+from rollforward.settings.words import counted
 from rollforward.workflow.mlflow_backend.alive.heartbeat import HEARTBEAT, OWNER
 from rollforward.workflow.mlflow_backend.lookup.search import search_runs
 from rollforward.workflow.mlflow_backend.lookup.stored import ensure_stored, list_stored
@@ -86,8 +87,9 @@ class SyncReport(Amounts):
     def __str__(self) -> str:
         """Say it in a few lines."""
         size = f"{self.artifact_bytes / 1e6:.1f} MB"
-        sent = f"{self.points} points, {self.params} params, {self.tags} tags, {self.artifacts} artifacts ({size})"
-        sent += f", {self.models} models" if self.models else ""
+        amounts = ((self.points, "point"), (self.params, "param"), (self.tags, "tag"), (self.artifacts, "artifact"))
+        sent = f"{', '.join(counted(number, thing) for number, thing in amounts)} ({size})"
+        sent += f", {counted(self.models, 'model')}" if self.models else ""
         runs = f"{self.created} new, {self.updated} brought up to date, {self.unchanged} unchanged"
         lines = [
             f"{self.source} -> {self.target}",

@@ -191,7 +191,8 @@ class Carrier:
             self._changed.notify_all()
         if self._has_warned:
             self._has_warned = False
-            logger.info("The store %s is back, and has everything now.", store_address(self._uri))
+            # As loud as the word that it is away: who saw that one waits for this one.
+            logger.warning("The store %s is back, and has everything now.", store_address(self._uri))
 
     def wait(self, patience: float, *, is_last: bool = False) -> bool:
         """Wait for the store; ``False`` if it is away for longer than the patience.

@@ -21,7 +21,7 @@ from rollforward.workflow.journal import END, FILES, NAME, UNTAG
 from rollforward.workflow.mlflow_backend.spool.parcel import Parcel, gather
 from rollforward.workflow.mlflow_backend.store.http_store import brief
 from rollforward.workflow.mlflow_backend.store.reach import is_reachable
-from rollforward.workflow.mlflow_backend.store.store_errors import error_code, is_away
+from rollforward.workflow.mlflow_backend.store.store_errors import error_code, is_away, short_reason
 from rollforward.workflow.mlflow_backend.write.batches import Batch
 from rollforward.workflow.mlflow_backend.write.operations import Operations
 from rollforward.workflow.mlflow_backend.write.refused import Refused
@@ -190,7 +190,7 @@ class Courier:
             return  # done before, and not noted
         # MLflow's way for artifacts repeats a request for minutes.
         if not is_reachable(self._uri):
-            raise StoreUnreachableError("It does not answer.")
+            raise StoreUnreachableError("It does not answer")
         self._artifacts().put_path(folder)
         self.counts["files"] += sum(path.is_file() for path in folder.rglob("*"))
         shutil.rmtree(folder, ignore_errors=True)
@@ -238,9 +238,15 @@ class Courier:
 
 def _briefly(error: Exception) -> str:
     """Say what is wrong with a store, without the layers that a refused connection is wrapped in."""
-    text = reason_of(error)
-    found = _SYSTEM_ERROR.search(text)
-    return found[1] if found else text
+    cause = error.__cause__ if isinstance(error, TrackingError) else None
+    if isinstance(error, TrackingError) and cause is None:
+        text = error.given
+    else:
+        below = cause or error
+        found, short = _SYSTEM_ERROR.search(str(below)), short_reason(below)
+        text = found[1] if found else short if short != str(below) else reason_of(below)
+    # The sentence around it goes on.
+    return text.rstrip(".")
 
 
 def _is_temporary(error: BaseException) -> bool:

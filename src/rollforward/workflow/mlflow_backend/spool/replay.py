@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from mlflow.exceptions import MlflowException
 
 from rollforward.errors import SpoolError, StoreUnreachableError, TrackingError
+from rollforward.settings.words import counted
 from rollforward.workflow.journal import Journal
 from rollforward.workflow.mlflow_backend.alive.heartbeat import OWNER
+from rollforward.workflow.mlflow_backend.alive.superseded import SUCCESSOR, keep_superseded
 from rollforward.workflow.mlflow_backend.artifacts.access import Artifacts
 from rollforward.workflow.mlflow_backend.spool.courier import Away, Courier
 from rollforward.workflow.mlflow_backend.store.client import client_for
@@ -76,7 +78,8 @@ def replay_journals(uri: str, *, run_id: str | None = None) -> Replayed:
     """Upload what dead processes left for a store, each thing exactly once.
 
     A run whose journal says how it ended gets that status; one whose process died gets KILLED and the time of its last
-    call as its end. What cannot be uploaded stays, and is reported.
+    call as its end. One with the tag ``successor``, in whose place another run counts, is KILLED whatever its journal
+    says. What cannot be uploaded stays, and is reported.
 
     Parameters
     ----------
@@ -130,7 +133,8 @@ def _replay_quietly(uri: str) -> None:
         logger.exception("What earlier processes left could not be uploaded")
         return
     if done.runs:
-        logger.info("Uploaded what earlier processes left of %d runs: %s", len(done.runs), ", ".join(done.runs))
+        shown = counted(len(done.runs), "run")
+        logger.info("Uploaded what earlier processes left of %s: %s", shown, ", ".join(done.runs))
     for path, reason in done.left.items():
         logger.warning("%s is still there: %s", path, reason)
 
@@ -149,12 +153,15 @@ def _replay(uri: str, journal: Journal, done: Replayed) -> None:
         )
     address = run.info.artifact_uri
     courier = Courier(uri, run_id, journal, lambda: Artifacts(address, uri, f"run {run_id}"))
-    courier.may_end = _is_ours_to_end(uri, run, journal)
+    courier.may_end = SUCCESSOR not in run.data.tags and _is_ours_to_end(uri, run, journal)
     changed_at = int(journal.changed_at * 1000)
     while courier.carry():
         pass
     if courier.ending is None and courier.may_end and run.info.status == _RUNNING:
         courier.end(KILLED, changed_at)
+    # It may have been superseded meanwhile.
+    with brief():
+        keep_superseded(uri, run_id)
     journal.remove()
     done.runs.append(run_id)
     for kind, count in courier.counts.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,16 @@ _LASTING = {
     "file is not a database": "Is the address right? The file is no tracking database; restore it from a backup.",
     "malformed": "The database is damaged: restore it from a backup, or try `sqlite3 FILE .recover`.",
     "no such table": "Is the address right? The database was not made by MLflow.",
+}
+
+# How urllib3 shows what it wraps, and what is in it.
+_WRAPPED = re.compile(r"HTTPS?ConnectionPool|HTTPS?Connection\(|Connection aborted")
+_SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^\"')]+)")
+_NO_ANSWER = {
+    "timed out": "the server does not answer in time",
+    "too many 50": "the server answers with errors of its own (5xx)",
+    "closed connection without response": "the server closed the connection without an answer",
+    "Connection aborted": "the server closed the connection without an answer",
 }
 
 
@@ -107,8 +118,26 @@ def mapped(action: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, requests.RequestException) as error:
-        given = f"Could not {action}: {mask_credentials(str(error))}"
+        reason = short_reason(error) if is_away(error) else str(error)
+        given = f"Could not {action}: {mask_credentials(reason)}"
         raise _kind(error)(given, remedy=_remedy(error)) from error
+
+
+def short_reason(error: BaseException) -> str:
+    """Say why a server does not answer, without the layers that the HTTP library wraps a refused connection in.
+
+    Parameters
+    ----------
+    error
+        What a request came to. The text of one that is not of the HTTP library is returned as it is.
+    """
+    text = str(error)
+    # What a server says of its own troubles may look the same.
+    if isinstance(error, RestException) or not _WRAPPED.search(text):
+        return text
+    if found := _SYSTEM_ERROR.search(text):
+        return f"the server does not answer ({found[1].strip()})"
+    return next((said for phrase, said in _NO_ANSWER.items() if phrase in text), text)
 
 
 def _kind(error: Exception) -> type[TrackingError]:
