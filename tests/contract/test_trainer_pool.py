@@ -298,6 +298,35 @@ def test_names_given_to_train_win(task):
     assert [run.id for run in runs_of("other")] == [recorder.id]
 
 
+def test_runs_of_a_pool_in_other_experiments_are_said(task, caplog):
+    TaskManager("pool").create_task(scaled(task, 1.0, 2.0))
+    run_task(task_train, "pool", query={"filter.model.kwargs.scale": 2.0}, experiment_name="another one")
+    trainer = TrainerRM("exp", "pool")
+    for _ in range(2):  # trained elsewhere, and found
+        caplog.clear()
+        assert scales(trainer(scaled(task, 1.0, 2.0))) == [1.0, 2.0]
+        (said,) = [record.getMessage() for record in caplog.records if "not in the experiment" in record.getMessage()]
+        assert "1 of 2 runs" in said
+        assert "'another one' (1)" in said
+        assert "rollforward worker pool --experiment exp" in said
+    caplog.clear()
+    TrainerRM("another one", "pool")(scaled(task, 2.0))
+    assert "not in the experiment" not in caplog.text
+
+
+def train_in_another_store(task, experiment_name):
+    with R.uri_context(f"sqlite:///{Path.cwd() / 'elsewhere.db'}"):
+        return task_train(task, experiment_name)
+
+
+def test_a_run_in_another_tracking_store_is_explained(task, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PoolError, match=r"elsewhere\.db") as caught:
+        TrainerRM("exp", train_func=train_in_another_store)([task])
+    assert R.get_uri() in caught.value.expected
+    assert "--uri" in caught.value.remedy
+
+
 def give_nothing(task, experiment_name):
     return {"n": 1}
 

@@ -17,6 +17,7 @@ from rollforward.workflow.task.store.opening import open_store
 from rollforward.workflow.task.store.query import EVERYTHING
 from rollforward.workflow.worker import Worker
 
+THREADS = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"]
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 TASKS = """
 import ctypes, os, signal, time
@@ -25,6 +26,9 @@ from rollforward import settings
 
 def work(d):
     return {"n": d["n"], "pid": os.getpid(), "experiment": settings.current().experiment}
+
+def variables(d):
+    return [os.environ.get(name) for name in d["names"]]
 
 def add(d, much):
     return d["n"] + much
@@ -151,6 +155,44 @@ def test_each_task_has_a_process_of_its_own_with_the_settings_of_here(pool):
     assert {result["experiment"] for result in results} == {"mine"}
     assert pool.workers() == []
     until(lambda: all(is_gone(result["pid"]) for result in results))
+
+
+@pytest.mark.parametrize(
+    ("n", "set_before", "expected"),
+    [
+        (2, {}, ["3", "3", "3"]),
+        (9, {"MKL_NUM_THREADS": "5"}, ["1", "1", "5"]),
+        (2, {"OMP_NUM_THREADS": "7"}, ["7", None, None]),
+        (1, {}, [None, None, None]),
+    ],
+)
+def test_tasks_at_a_time_share_the_processors(pool, monkeypatch, n, set_before, expected):
+    for name in THREADS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in set_before.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("rollforward.workflow.worker.nursery._n_processors", lambda: 6)
+    pool.create_task([{"names": THREADS}])
+    Worker("pool", "pool_tasks:variables", n=n, burst=True).run()
+    (task,) = pool.query()
+    assert task["res"] == expected
+    assert {name: os.environ[name] for name in THREADS if name in os.environ} == set_before
+
+
+def test_it_says_where_it_works_and_what_others_hold(pool, caplog):
+    settings.change(uri="postgresql://me:hidden@host/runs", experiment="mine")
+    pool.create_task([{"n": 1}, {"n": 2}])
+    pool.claim(lease=100)
+    with caplog.at_level("INFO", "rollforward.workflow.worker"):
+        Worker("pool", "pool_tasks:work", burst=True).run()
+    assert "runs in the experiment mine of postgresql://" in caplog.text
+    assert "hidden" not in caplog.text
+    assert "1 tasks are still held by other workers; they are taken when their lease ends (up to " in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO", "rollforward.workflow.worker"):
+        Worker("pool", "pool_tasks:add", burst=True, kwargs={"experiment_name": "told"}, query={"filter.n": 2}).run()
+    assert "runs in the experiment told of" in caplog.text
+    assert "still held" not in caplog.text
 
 
 def test_arguments_and_a_process_for_several_tasks(pool):
@@ -299,9 +341,37 @@ def test_the_keeper_may_die_too(pool, program, tmp_path):
     assert only(pool).status == "waiting"
 
 
+@pytest.mark.parametrize(("deaths", "n_done"), [(1, 1), (3, None)])
+def test_a_keeper_that_is_killed_while_it_starts_is_started_again(pool, tmp_path, monkeypatch, deaths, n_done):
+    (tmp_path / "deadly.py").write_text(
+        "import os\n"
+        "from pathlib import Path\n"
+        "starts = Path(__file__).with_name('starts')\n"
+        "with starts.open('a') as file:\n"
+        "    file.write('x')\n"
+        f"if starts.stat().st_size <= {deaths}:\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "def work(definition):\n"
+        "    return 1\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    pool.create_task([{"n": 1}])
+    worker = Worker("pool", "deadly:work", burst=True, preload=())
+    if n_done is None:
+        with pytest.raises(PoolError, match="died while it started"):
+            worker.run()
+        assert (tmp_path / "starts").stat().st_size == 3
+        assert only(pool).attempt == 0
+    else:
+        assert worker.run().n_done == n_done
+        assert (tmp_path / "starts").stat().st_size == deaths + 1
+
+
 def test_a_function_that_is_not_there_is_said_at_once(pool):
-    with pytest.raises(PoolError, match="no function 'missing'"):
+    with pytest.raises(PoolError, match="no function 'missing'") as caught:
         Worker("pool", "pool_tasks:missing").run()
+    assert str(caught.value).count("Expected") == 1
+    assert str(caught.value).count("PoolError") == 0
     with pytest.raises(PoolError, match="no module 'missing'"):
         Worker("pool", "missing:work").run()
     with pytest.raises(PoolError, match="another process"):

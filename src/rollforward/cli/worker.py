@@ -78,7 +78,7 @@ def _add_limits(worker: argparse.ArgumentParser) -> None:
         help="others take over after a crash (default: 60 s)",
     )
     worker.add_argument(
-        "--grace", type=non_negative, default=8.0, metavar="TIME", help="to finish when told to stop (default: 8 s)"
+        "--grace", type=non_negative, default=8.0, metavar="TIME", help="to be gone when told to stop (default: 8 s)"
     )
     worker.add_argument(
         "--poll", type=seconds, default=1.0, metavar="TIME", help="between looks into an empty pool (default: 1 s)"

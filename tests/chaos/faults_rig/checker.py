@@ -29,8 +29,8 @@ class Verdict:
     n_twice_at_work: int = 0
     #: Seconds from the kill of a worker to the next claim of the task that it had.
     reruns: list[float] = field(default_factory=list)
-    #: The same, as the task and the moments of the kill and of the claim.
-    spans: list[tuple[str, float, float]] = field(default_factory=list)
+    #: The same, as the task, the attempt that was killed, and the moments of the kill and of the claim.
+    spans: list[tuple[str, int, float, float]] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
     def share_of_reruns_within(self, seconds: float) -> float:
@@ -128,7 +128,7 @@ def _measure_reruns(entries: list[Entry], pool: dict[str, Any], verdict: Verdict
         if entry.what == "claimed":
             for waiting in [key for key in open_since if key[0] == entry.task]:
                 killed = open_since.pop(waiting)
-                verdict.spans.append((entry.task, killed, entry.at))
+                verdict.spans.append((*waiting, killed, entry.at))
                 verdict.reruns.append(entry.at - killed)
             held[entry.pid].add((entry.task, entry.attempt))
         elif entry.what in ("ended", "refused"):

@@ -84,16 +84,26 @@ def kill(rig: Rig, n: int, seconds: float, mean: float, *, anybody: bool) -> Fig
     }
 
 
-def _passed_over(rig: Rig, verdict: Verdict) -> list[tuple[str, float, float]]:
-    """Give late reruns of tasks that were free while a worker claimed another one, which stands behind them."""
+def _passed_over(rig: Rig, verdict: Verdict) -> list[tuple[str, int, float, float]]:
+    """Give late reruns of tasks that were free while a worker claimed another one, which stands behind them.
+
+    By the times that the store has given to claims: a line in the log comes later, by as much as the machine is busy,
+    and a claim whose worker is killed before it has written the line is not in the log at all.
+    """
     place = {entry.task: int(entry.detail["n"]) for entry in rig.entries("submitted")}
-    claims = [(entry.at, place[entry.task]) for entry in rig.entries("claimed")]
-    late = [span for span in verdict.spans if span[2] - span[1] > _WITHIN]
-    return [
-        (task, killed, claimed)
-        for task, killed, claimed in late
-        if any(killed + _WITHIN < at < claimed and other > place[task] for at, other in claims)
-    ]
+    shift = time.time() - time.monotonic()
+    claims = {
+        (str(task.id), attempt.number): attempt.started.timestamp() - shift
+        for task in rig.pool.store.find(EVERYTHING)
+        for attempt in task.attempts
+    }
+    found = []
+    for task, attempt, killed, claimed in verdict.spans:
+        again = claims[task, attempt + 1]
+        others = (at for (other, _), at in claims.items() if place[other] > place[task])
+        if claimed - killed > _WITHIN and any(killed + _WITHIN < at < again for at in others):
+            found.append((task, attempt, killed, again))
+    return found
 
 
 def pause(rig: Rig, n: int, seconds: float, n_pauses: int, *, kind: str, whole: bool = True) -> Figures:

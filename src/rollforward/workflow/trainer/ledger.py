@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import shlex
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rollforward.data.identity import content_hash
-from rollforward.errors import TaskError
+from rollforward.errors import PoolError, TaskError
+from rollforward.settings.masking import mask_credentials
+from rollforward.workflow.facade import R
 from rollforward.workflow.task.codec import decode
 from rollforward.workflow.task.manage import TaskManager
 from rollforward.workflow.task.references import RecorderRef
@@ -176,7 +180,9 @@ def recorder_of(task: StoredTask, recorders: Mapping[str, Recorder]) -> Recorder
     TaskError
         If what trained it gave back something else.
     RecorderNotFoundError
-        If it was deleted since, or is in a store that cannot be read from here.
+        If it was deleted since.
+    PoolError
+        If it was recorded in another tracking store.
     """
     found = recorders.get(str(task.id))
     if found is not None:
@@ -188,7 +194,51 @@ def recorder_of(task: StoredTask, recorders: Mapping[str, Recorder]) -> Recorder
             "a function that trains a task and returns its recorder.",
             "Return R.get_recorder(), or work on the pool with run_task.",
         )
-    return reference.load()
+    here = mask_credentials(R.get_uri())
+    if reference.uri in ("", here):
+        return reference.load()
+    raise PoolError(
+        f"Task {task.id} was trained, but its run {reference.id} is in the tracking store {reference.uri}.",
+        f"a run in the tracking store in use, {here}.",
+        f"Start workers with --uri, or init(uri=...), so that all use one store; or read it with "
+        f"R.uri_context({reference.uri!r}).",
+    )
+
+
+def say_where(pool: str, recorders: Iterable[Recorder], experiment_name: str | None) -> None:
+    """Say which runs of a pool a collector over the trainer's experiment would not find.
+
+    Parameters
+    ----------
+    pool
+        Name of the pool.
+    recorders
+        What it has trained.
+    experiment_name
+        Where the trainer trains; ``None`` is the default experiment, or that of the active run.
+    """
+    recorders = list(recorders)
+    if not recorders:
+        return
+    wanted = experiment_name or R.exp_manager.default_exp_name
+    names = {str(experiment.id): name for name, experiment in R.list_experiments().items()}
+    active = None if experiment_name else R.exp_manager.active_experiment
+    own = {active.name} if active is not None else set()
+    where = Counter(names.get(str(one.experiment_id), str(one.experiment_id)) for one in recorders)
+    foreign = {name: where[name] for name in sorted(where) if name not in own | {wanted}}
+    if foreign:
+        logger.warning(
+            "Pool %r: %d of %d runs are not in the experiment %r, but in %s; a collector over %r does not see them. "
+            "Start workers with `rollforward worker %s --experiment %s`, or collect over these experiments too.",
+            pool,
+            sum(foreign.values()),
+            sum(where.values()),
+            wanted,
+            ", ".join(f"{name!r} ({count})" for name, count in foreign.items()),
+            wanted,
+            shlex.quote(pool),
+            shlex.quote(wanted),
+        )
 
 
 def _reference(task: StoredTask) -> RecorderRef | None:

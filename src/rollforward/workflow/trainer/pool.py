@@ -23,7 +23,7 @@ from rollforward.workflow.trainer.base import (
     as_tasks,
 )
 from rollforward.workflow.trainer.here import work_here
-from rollforward.workflow.trainer.ledger import Batch, read_tasks, recorder_of, recorders_of
+from rollforward.workflow.trainer.ledger import Batch, read_tasks, recorder_of, recorders_of, say_where
 from rollforward.workflow.trainer.local import checked
 from rollforward.workflow.trainer.step import Step, helping, worker_for
 from rollforward.workflow.trainer.train import begin_task_train, task_train
@@ -301,6 +301,8 @@ class TrainerRM(Trainer):
             if position not in found or TM_ID not in recorders[position].list_tags():
                 _tag(recorders[position], key)
         self.failed = {position: self.failed[position] for position in sorted(self.failed)}
+        of_the_pool = {str(one): recorders[at] for at, one in ids.items() if at in recorders}
+        say_where(batch.pool.task_pool, of_the_pool.values(), batch.experiment_name)
         return [recorders[position] for position in sorted(recorders)]
 
 

@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from rollforward import settings
+from rollforward.errors import RollforwardError
 from rollforward.workflow.worker.child import LOG_FORMAT, work
 from rollforward.workflow.worker.finding import find_function
 from rollforward.workflow.worker.memory import resident, spelled
@@ -85,9 +86,11 @@ def keep(control: Connection[Any, Any], plan: Plan) -> None:
     try:
         ready = _prepare(plan)
     except BaseException as error:  # noqa: BLE001  # whatever the user's module does, the worker says it
-        text = f"{type(error).__name__}: {error}"
+        text, more = f"{type(error).__name__}: {error}", ("", "")
+        if isinstance(error, RollforwardError):
+            text, more = error.given, (error.expected, error.remedy)
         with suppress(OSError):
-            control.send(Broken(text, "".join(traceback.format_exception(error))))
+            control.send(Broken(text, "".join(traceback.format_exception(error)), *more))
         return
     with suppress(OSError):
         control.send(Ready())

@@ -161,10 +161,12 @@ class Ready:
 
 @dataclass(frozen=True)
 class Broken:
-    """A keeper cannot start children."""
+    """A keeper cannot start children; the last two are parts of an error of rollforward."""
 
     error: str
     traceback: str
+    expected: str = ""
+    remedy: str = ""
 
 
 #: Names of limits.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import logging
 import multiprocessing
+import os
 import socket
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from rollforward.errors import PoolError
@@ -15,12 +16,40 @@ from rollforward.workflow.worker.keeper import keep
 from rollforward.workflow.worker.messages import Broken, Ended, Finished, Idle, Limit, Plan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
 
 logger = logging.getLogger(__name__)
 
 _TO_END = 5.0
+_MAX_STARTS = 3
 _KEEPER_DIED = "the process that starts the processes of tasks died"
+
+
+# Read by numerical libraries when they are imported.
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_environment = threading.Lock()
+
+
+@contextmanager
+def _few_threads(n: int) -> Iterator[None]:
+    """Let processes that are started in the block, `n` of which work at a time, not take all processors each."""
+    with _environment:
+        is_asked = n > 1 and "OMP_NUM_THREADS" not in os.environ
+        added = {name for name in _THREADS if is_asked and name not in os.environ}
+        os.environ.update(dict.fromkeys(added, str(max(1, _n_processors() // n))))
+        try:
+            yield
+        finally:
+            for name in added:
+                os.environ.pop(name, None)
+
+
+def _n_processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class Child:
@@ -65,10 +94,13 @@ class Nursery:
     ----------
     plan
         What the children are for.
+    n
+        How many of them work at a time: they share the processors.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, n: int = 1) -> None:
         self._plan = plan
+        self._n = n
         self._numbers = itertools.count(1)
         self._lock = threading.RLock()
         self._children: dict[int, Child] = {}
@@ -87,27 +119,39 @@ class Nursery:
         with self._lock:
             if self._control is not None or self._is_closed:
                 return
-            # Spawned: it shares no locks, no threads and no connection with this process.
-            context = multiprocessing.get_context("spawn")
-            here, there = context.Pipe()
-            process = context.Process(target=keep, args=(there, self._plan), name="rollforward-keeper")
-            process.start()
-            there.close()
-            try:
-                answer = here.recv()
-            except EOFError:
-                answer = Broken("its process died while it started", "")
-            if isinstance(answer, Broken):
+            for i in range(1, _MAX_STARTS + 1):
+                here, process, answer = self._start_keeper()
+                if not isinstance(answer, Broken):
+                    break
                 here.close()
                 process.join(_TO_END)
+                # Whoever kills processes, such as a kernel without memory, may do so at any moment of theirs.
+                if i < _MAX_STARTS and (process.exitcode or 0) < 0:
+                    logger.warning("The process that starts tasks was killed while it started; another is started.")
+                    continue
                 logger.debug("The keeper said: %s", answer.traceback)
                 raise PoolError(
                     f"The worker cannot run tasks: {answer.error}",
-                    "a task function that can be imported in a fresh process.",
-                    'Look at the message; a script that starts workers needs `if __name__ == "__main__":`.',
+                    answer.expected or "a task function that can be imported in a fresh process.",
+                    answer.remedy
+                    or 'Look at the message; a script that starts workers needs `if __name__ == "__main__":`.',
                 )
             self._control, self._process = here, process
             threading.Thread(target=self._listen, args=(here,), name="rollforward-keeper", daemon=True).start()
+
+    def _start_keeper(self) -> tuple[Connection[Any, Any], SpawnProcess, Any]:
+        """Start a keeper; give the connection to it, its process, and the first that it says."""
+        # Spawned: it shares no locks, no threads and no connection with this process.
+        context = multiprocessing.get_context("spawn")
+        here, there = context.Pipe()
+        process = context.Process(target=keep, args=(there, self._plan), name="rollforward-keeper")
+        with _few_threads(self._n):
+            process.start()
+        there.close()
+        try:
+            return here, process, here.recv()
+        except (EOFError, OSError):
+            return here, process, Broken("its process died while it started", "")
 
     def child(self) -> Child:
         """Start a child.

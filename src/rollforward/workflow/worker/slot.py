@@ -121,13 +121,13 @@ class Slot:
             if not isinstance(error, PoolError):
                 logger.exception("A part of the worker ended.")
 
-    def interrupt(self, *, at_once: bool) -> None:
-        """End the child under way; its task is given back."""
+    def interrupt(self, to_leave: float) -> None:
+        """End the child under way, which gets some seconds to leave; its task is given back."""
         with self._lock:
             course = self._course
         if course is not None:
             now = time.monotonic()
-            course.child.limit(STOPPING, now, now if at_once else now + _TO_LEAVE)
+            course.child.limit(STOPPING, now, now + to_leave)
 
     # --- one task -----------------------------------------------------------------------------------------------
 

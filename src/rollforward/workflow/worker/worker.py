@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward import settings
 from rollforward.errors import PoolError, StoreUnreachableError
+from rollforward.settings.masking import mask_credentials
 from rollforward.workflow.task.claim import BACKOFF
-from rollforward.workflow.task.store.base import DEFAULT_LEASE, DEFAULT_MAX_ATTEMPTS, PART_DONE, WAITING, Owner
+from rollforward.workflow.task.store.base import DEFAULT_LEASE, DEFAULT_MAX_ATTEMPTS, PART_DONE, RUNNING, WAITING, Owner
 from rollforward.workflow.task.store.opening import as_store
-from rollforward.workflow.task.store.query import EVERYTHING, parse
+from rollforward.workflow.task.store.query import EVERYTHING, join, parse
 from rollforward.workflow.worker.crew import Crew
 from rollforward.workflow.worker.finding import checked_function, name_of
 from rollforward.workflow.worker.memory import can_be_measured
@@ -38,6 +39,9 @@ logger = logging.getLogger(__name__)
 GRACE, POLL = 8.0, 1.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PAUSE, _TO_GIVE_BACK = 1.0, 6.0
+# The part of the grace, and the most seconds of it, that are for the way out: half for the tasks to leave, half for the
+# worker to give them back and to end its own processes.
+_WAY_OUT, _LONGEST_WAY_OUT = 1 / 3, 2.0
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,9 @@ class Worker:
     lease, max_attempts, backoff
         As in `TaskManager.claim`.
     grace
-        Seconds that tasks under way get when the worker is told to stop; what is not done then is given back, and the
-        attempt does not count.
+        Seconds until the worker is gone when it is told to stop, on a machine that is not overloaded and with a store
+        that answers. Its last third, 2 s at most, is for the way out: what is not done by then is ended and given
+        back, and the attempt does not count.
     poll
         Seconds between two looks into an empty pool.
     name
@@ -228,7 +233,7 @@ class Worker:
         """
         with self._handling():
             stopped_by = self._wait_for_store()
-            nursery = Nursery(self._plan)
+            nursery = Nursery(self._plan, self.n)
             try:
                 if not stopped_by:
                     stopped_by = self._work(nursery)
@@ -246,36 +251,65 @@ class Worker:
         nursery.start()
         names = [self.name if self.n == 1 else f"{self.name}/{i}" for i in range(1, self.n + 1)]
         slots = [Slot(self._crew, nursery, Owner.here(name)) for name in names]
-        threads = [threading.Thread(target=self._run_slot, args=(slot,), daemon=True) for slot in slots]
-        logger.info("The worker %s is ready: pool %s in %s.", self.name, self.task_pool, self.store.url)
+        at_work = set(slots)
+        threads = [threading.Thread(target=self._run_slot, args=(slot, at_work), daemon=True) for slot in slots]
+        logger.info(
+            "The worker %s is ready: pool %s in %s, runs in the experiment %s of %s.",
+            self.name,
+            self.task_pool,
+            self.store.url,
+            self._plan.kwargs.get("experiment_name") or self._plan.settings.experiment,
+            mask_credentials(self._plan.settings.uri),
+        )
         for thread in threads:
             thread.start()
-        stopped_by = self._watch(slots, threads)
+        stopped_by = self._watch(slots, at_work)
         for thread in threads:
             # One may wait for a store that does not answer; its lease will pass.
             thread.join(_TO_GIVE_BACK if self._crew.is_stopping else None)
+        if self._crew.burst and not self._crew.is_stopping:
+            self._say_held()
         return stopped_by
 
-    def _run_slot(self, slot: Slot) -> None:
-        slot.run()
-        self._signals.put(None)
+    def _say_held(self) -> None:
+        """Say that the pool is not done, although nothing is left to claim."""
+        try:
+            running = join(parse({"status": RUNNING}), self._crew.query)
+            ends = [task.available_at for task in self.store.find(running)]
+            if ends:
+                logger.info(
+                    "%d tasks are still held by other workers; they are taken when their lease ends (up to %.0f s).",
+                    len(ends),
+                    max(0.0, (max(ends) - self.store.now()).total_seconds()),
+                )
+        except (PoolError, StoreUnreachableError) as error:
+            logger.debug("What others hold is not known: %s", error)
 
-    def _watch(self, slots: list[Slot], threads: list[threading.Thread]) -> str:
+    def _run_slot(self, slot: Slot, at_work: set[Slot]) -> None:
+        try:
+            slot.run()
+        finally:
+            # Not whether the thread lives: it does for a moment more, for which `_watch` would wait a second.
+            at_work.discard(slot)
+            self._signals.put(None)
+
+    def _watch(self, slots: list[Slot], at_work: set[Slot]) -> str:
         """Wait for the slots to end; give the name of the signal that told them to."""
         stopped_by, n_signals, deadline, gives_up = "", 0, float("inf"), float("inf")
-        while any(thread.is_alive() for thread in threads) and time.monotonic() < gives_up:
+        way_out = min(_WAY_OUT * self.grace, _LONGEST_WAY_OUT)
+        while at_work and time.monotonic() < gives_up:
             number = self._next_signal(min(_PAUSE, max(0.0, deadline - time.monotonic())))
             if number is not None:
                 n_signals += 1
                 stopped_by = stopped_by or signal.Signals(number).name
                 if not self._crew.is_stopping:
-                    logger.info("%s: nothing more is claimed; tasks get %g s.", stopped_by, self.grace)
+                    logger.info("%s: nothing more is claimed; tasks get %g s.", stopped_by, self.grace - way_out)
                     self._crew.stopping.set()
             if self._crew.is_stopping and deadline == float("inf"):
-                deadline = time.monotonic() + self.grace
+                deadline = time.monotonic() + self.grace - way_out
             if n_signals > 1 or time.monotonic() >= deadline:
                 for slot in slots:
-                    slot.interrupt(at_once=n_signals > 1)
+                    slot.interrupt(0.0 if n_signals > 1 else way_out / 2)
                 if gives_up == float("inf"):
                     gives_up = time.monotonic() + _TO_GIVE_BACK
                 deadline = time.monotonic() + _PAUSE
