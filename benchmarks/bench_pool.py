@@ -34,6 +34,13 @@ COUNTED = 20000
 PROCESSES = 8
 ANSWER = "answer: "
 RESULT = {"prediction": "y" * 2000}
+# What a worker preloads when its tasks train.
+TRAINING = (
+    "rollforward.workflow.mlflow_backend",
+    "rollforward.workflow.trainer.train",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "sklearn",
+)
 
 
 def task(number, run=0):
@@ -138,6 +145,28 @@ def running(url, repeat, _):
         took.append(seconds(partial(run_task, dict, manager.task_pool, store=manager.store)) / n)
         manager.remove()
     return {"run_task": statistics.median(took)}
+
+
+def working(url, repeat, _):
+    """Seconds of a worker for each task that does nothing, from the first claim to the last commit."""
+    from rollforward.workflow.task.store.query import EVERYTHING
+    from rollforward.workflow.worker import Worker
+
+    n, found = 100, {}
+    for preload in ((), TRAINING):
+        for per_process in (1, 50):
+            took = []
+            for run in range(repeat):
+                manager = opened(url)
+                manager.create_task(tasks(0, n, run))
+                options = {"tasks_per_process": per_process, "preload": preload, "burst": True}
+                Worker(manager.task_pool, dict, store=manager.store, **options).run()
+                attempts = [one.attempts[0] for one in manager.store.find(EVERYTHING)]
+                span = max(one.ended for one in attempts) - min(one.started for one in attempts)
+                took.append(span.total_seconds() / n)
+                manager.remove()
+            found[bool(preload), per_process] = statistics.median(took)
+    return {"worker": found}
 
 
 def together(url, repeat, _, n_pairs=200):
@@ -336,13 +365,16 @@ def show(name, found):
     against = f"   Qlib {theirs * 1e3:7.1f} ms" if theirs else ""
     print(f"  task_stat of {found['counted']:,} tasks   {found['task_stat'] * 1e3:7.1f} ms{against}")
     print(f"  run_task, nothing to do   {found['run_task'] * 1e3:7.1f} ms a task")
+    for (trains, per_process), took in found["worker"].items():
+        libraries = "MLflow and sklearn" if trains else "nothing"
+        print(f"  worker, {libraries} preloaded, {per_process} tasks per process {took * 1e3:7.1f} ms a task")
     best = f"at best {found['together at best']:.0f}"
     print(f"  claim + commit over {PROCESSES} processes {found['together']:7.0f} a second, {best}")
 
 
 def measure(url, repeat, oracle=None):
     found = {}
-    for part in (submitting, claiming, running, together):
+    for part in (submitting, claiming, running, working, together):
         found |= part(url, repeat, oracle)
     return found
 
