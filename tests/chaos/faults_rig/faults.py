@@ -43,7 +43,8 @@ def kill(rig: Rig, n: int, seconds: float, mean: float, *, anybody: bool) -> Fig
     rig.submit([{"n": i, "for": _spread(rig, seconds)} for i in range(n)])
     began = time.monotonic()
     workers = [rig.start(max_attempts=20) for _ in range(4)]
-    due = time.monotonic() + rig.random.expovariate(1 / mean)
+    # The first one at once: a short run may be over before chance has its turn.
+    due = time.monotonic()
     deadline = began + 120 + n * seconds * 5
     n_hits = 0
     while not rig.is_over():
@@ -57,6 +58,12 @@ def kill(rig: Rig, n: int, seconds: float, mean: float, *, anybody: bool) -> Fig
             due = time.monotonic() + rig.random.expovariate(1 / mean)
         elif time.monotonic() >= due and ready:
             victim = rig.random.choice(ready)
+            if not n_hits:
+                # Held still, so that it cannot finish its task between the look and the kill.
+                rig.send(signal.SIGSTOP, victim, why="hold")
+                if not _is_at_work(rig, victim):
+                    rig.send(signal.SIGCONT, victim, why="let go")
+                    continue
             if anybody and n_hits:
                 victim = rig.random.choice(rig.family(victim))
             # Only the end of a whole worker leaves a lease to pass.
@@ -368,7 +375,8 @@ def full_pool(rig: Rig, n: int, fill: Callable[[int], Callable[[], None]]) -> Fi
     worker = rig.start(n=2, max_attempts=10)
     rig.until(lambda: _n_acknowledged(rig, 0.0) >= 1, 30, "a first task is done")
     remedy = fill(worker)
-    rig.until(lambda: rig.entries("unable"), 30, "the pool cannot be written")
+    # With no result on its way, the next claim is what cannot be written.
+    rig.until(lambda: rig.entries("unable") or "waits for the store" in rig.said(), 30, "the pool cannot be written")
     time.sleep(2 * LEASE)
     assert rig.is_alive(worker), rig.said()
     remedy()
