@@ -7,10 +7,11 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
+from dictionaries import Model, Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from rollforward.errors import TrackingError
 from rollforward.workflow.mlflow_backend.write import sending
@@ -30,11 +31,11 @@ CALLS = st.lists(
 )
 
 
-class Store:
-    """A run as MLflow keeps it: the latest value is that of the greatest step, time and value; "bad" is refused."""
+class Limited(Store):
+    """Asserts what a request may hold, and fails as it is told to."""
 
     def __init__(self):
-        self.points, self.params, self.tags = {}, {}, {}
+        super().__init__()
         self.errors = []
 
     def log_batch(self, _run_id, metrics, params, tags):
@@ -43,45 +44,7 @@ class Store:
         assert len(tags) <= 2
         if self.errors:
             raise self.errors.pop()
-        if any(item.key == "bad" for item in (*metrics, *params, *tags)):
-            raise MlflowException("bad key", error_code=INVALID_PARAMETER_VALUE)
-        if any(self.params.get(item.key, item.value) != item.value for item in params):
-            raise MlflowException("changed", error_code=INVALID_PARAMETER_VALUE)
-        self.params |= {item.key: item.value for item in params}
-        self.tags |= {item.key: item.value for item in tags}
-        for item in metrics:
-            self.points.setdefault(item.key, set()).add((item.step, item.timestamp, item.value))
-
-    def get_run(self, _run_id):
-        data = SimpleNamespace(params=self.params)
-        return SimpleNamespace(data=data, info=SimpleNamespace(lifecycle_stage="active"))
-
-    def metrics(self):
-        return {key: [value for _, _, value in sorted(points)] for key, points in self.points.items()}
-
-
-class Model:
-    """What plain dictionaries would hold."""
-
-    def __init__(self):
-        self.logged, self.params, self.tags = {}, {}, {}
-        self.is_refused = False
-
-    def put(self, kind, values, step=0):
-        for key, value in values.items():
-            self.is_refused |= key == "bad"
-            if kind == "metrics" and key != "bad":
-                self.logged.setdefault(key, []).append((step, value))
-            elif kind == "tags" and key != "bad":
-                self.tags[key] = value
-            elif kind == "params" and key != "bad":
-                self.is_refused |= self.params.setdefault(key, value) != value
-
-    def metrics(self):
-        """The values of each key by step, and within a step in the order of the calls."""
-        return {
-            key: [value for _, value in sorted(pairs, key=lambda pair: pair[0])] for key, pairs in self.logged.items()
-        }
+        super().log_batch(_run_id, metrics, params, tags)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +60,7 @@ def small_requests():
 @given(CALLS, st.booleans())
 @settings(deadline=None, max_examples=80)
 def test_the_store_ends_up_as_dictionaries_would(small_requests, calls, in_background):
-    store, model = Store(), Model()
+    store, model = Limited(), Model()
     small_requests.setattr(sending, "client_for", lambda _uri: store)
     writer = RunWriter("fake://", "r", lambda: None)
     writer._queue._interval = 0 if in_background else 600

@@ -6,10 +6,11 @@ from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
+from dictionaries import Model, Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
 
 from rollforward.errors import TrackingError
 from rollforward.workflow.journal import Journal
@@ -37,11 +38,11 @@ CALLS = st.lists(
 )
 
 
-class Store:
-    """A run as MLflow keeps it: the latest value is that of the greatest step, time and value; "bad" is refused."""
+class Far(Store):
+    """May be away, or commit and not reply."""
 
     def __init__(self):
-        self.points, self.params, self.tags = {}, {}, {}
+        super().__init__()
         self.ends, self.name, self.sent = [], None, 0
         self.is_away = self.swallows = False
 
@@ -56,15 +57,8 @@ class Store:
 
     def log_batch(self, _run_id, metrics, params, tags):
         self._meet()
-        if any(item.key == "bad" for item in (*metrics, *params, *tags)):
-            raise MlflowException("bad key", error_code=INVALID_PARAMETER_VALUE)
-        if any(self.params.get(item.key, item.value) != item.value for item in params):
-            raise MlflowException("changed", error_code=INVALID_PARAMETER_VALUE)
+        super().log_batch(_run_id, metrics, params, tags)
         self.sent += len(metrics)
-        self.params |= {item.key: item.value for item in params}
-        self.tags |= {item.key: item.value for item in tags}
-        for item in metrics:
-            self.points.setdefault(item.key, set()).add((item.step, item.timestamp, item.value))
         self._reply()
 
     def delete_tag(self, _run_id, key):
@@ -84,33 +78,7 @@ class Store:
 
     def get_run(self, _run_id):
         self._meet()
-        return SimpleNamespace(data=SimpleNamespace(params=self.params), info=SimpleNamespace(lifecycle_stage="active"))
-
-    def metrics(self):
-        return {key: [value for _, _, value in sorted(points)] for key, points in self.points.items()}
-
-
-class Model:
-    """What plain dictionaries would hold."""
-
-    def __init__(self):
-        self.logged, self.params, self.tags = {}, {}, {}
-        self.is_refused = False
-
-    def put(self, kind, values, step=0):
-        for key, value in values.items():
-            self.is_refused |= key == "bad"
-            if kind == "metrics" and key != "bad":
-                self.logged.setdefault(key, []).append((step, value))
-            elif kind == "tags" and key != "bad":
-                self.tags[key] = value
-            elif kind == "params" and key != "bad":
-                self.is_refused |= self.params.setdefault(key, value) != value
-
-    def metrics(self):
-        return {
-            key: [value for _, value in sorted(pairs, key=lambda pair: pair[0])] for key, pairs in self.logged.items()
-        }
+        return super().get_run(_run_id)
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +126,7 @@ def replay(path):
 @given(CALLS)
 @settings(deadline=None, max_examples=25)
 def test_the_store_ends_up_as_dictionaries_would(stores, calls):
-    store, model = Store(), Model()
+    store, model = Far(), Model()
     stores.store = store
     writer = open_writer()
     begun = 0
@@ -239,7 +207,7 @@ def test_hours_with_the_store_away_are_on_disk_and_not_in_memory(stores):
     """A call a second for six hours; then all of it arrives in full batches."""
     import tracemalloc
 
-    store = stores.store = Store()
+    store = stores.store = Far()
     store.is_away = True
     writer = open_writer()
     writer.put_metrics(0, 0, {"a": 0.0})
@@ -259,7 +227,7 @@ def test_hours_with_the_store_away_are_on_disk_and_not_in_memory(stores):
 
 def test_an_end_while_the_store_is_away_is_kept_and_done_later(stores, caplog, monkeypatch):
     monkeypatch.setattr(carrying, "FAREWELL", 0)
-    store = stores.store = Store()
+    store = stores.store = Far()
     store.is_away = True
     writer = open_writer()
     writer.put_metrics(1, 1, {"x": 1.0})
@@ -276,7 +244,7 @@ def test_an_end_while_the_store_is_away_is_kept_and_done_later(stores, caplog, m
 def test_a_request_that_makes_the_server_fail_does_not_stop_the_rest(stores, monkeypatch):
     """The server is well, and fails whenever it sees one value; all others arrive."""
     monkeypatch.setattr(courier, "PATIENCE", 0)
-    store = stores.store = Store()
+    store = stores.store = Far()
     log_batch = store.log_batch
 
     def fail(run_id, metrics, params, tags):
@@ -297,7 +265,7 @@ def test_a_request_that_makes_the_server_fail_does_not_stop_the_rest(stores, mon
 def test_a_store_that_refuses_the_credentials_loses_nothing(stores):
     from mlflow.protos.databricks_pb2 import UNAUTHENTICATED
 
-    store = stores.store = Store()
+    store = stores.store = Far()
     log_batch, calls = store.log_batch, []
 
     def refuse(*args):

@@ -74,11 +74,6 @@ class Artifacts:
         self._run = run
         self.folder = local_folder(address)
 
-    def put_objects(self, objects: Mapping[str, Any], folder: str | None = None) -> None:
-        """Write objects by the suffixes of their names; see `Recorder.save_objects`. All of them, or none."""
-        with self.staged(objects, folder) as files:
-            self.put_files(files, take=True)
-
     def put_texts(self, texts: Mapping[str, str]) -> None:
         """Write texts as they are, in UTF-8 with the line ends they have."""
         names = {checked_name(name): text for name, text in texts.items()}

@@ -59,11 +59,6 @@ class Afterwards:
         self._is_leaving = False
         self._thread: threading.Thread | None = None
 
-    @property
-    def is_leaving(self) -> bool:
-        """Whether the process is about to exit, so that nothing is left to later."""
-        return self._is_leaving
-
     def touch(self) -> None:
         """Note that a run begins or ends now."""
         self._touched = time.monotonic()
