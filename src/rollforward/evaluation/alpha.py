@@ -7,6 +7,7 @@ per date. Nothing is annualised: an information ratio is the mean of the daily v
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,12 +15,15 @@ import pandas as pd
 
 from rollforward.errors import DataError
 from rollforward.evaluation.bydate import Panel, correlation, excess, panel_of, ranks
+from rollforward.evaluation.quantiles import check_n_quantiles, quantile_groups
+from rollforward.evaluation.sides import first_rows, side_size
 
 if TYPE_CHECKING:
-    from rollforward.evaluation.bydate import Floats, Ints
+    from rollforward.evaluation.bydate import Floats
 
 IC, ICIR, RANK_IC, RANK_ICIR = "IC", "ICIR", "Rank IC", "Rank ICIR"
 ALL_YEARS = "all"
+ROUNDING = 1e-12  # a deviation that is a smaller share of the mean comes from rounding: all values are equal
 
 
 def calc_ic(
@@ -60,7 +64,7 @@ def calc_ic(
     >>> round(float(ic.iloc[0]), 4), round(float(ric.iloc[0]), 4)
     (0.9177, 1.0)
     """
-    ic, ric, _ = _correlations(pred, label, date_col)
+    ic, ric, _ = daily_ic(panel_of(pred, label, date_col))
     return (ic.dropna(), ric.dropna()) if dropna else (ic, ric)
 
 
@@ -98,15 +102,10 @@ def ic_table_by_year(
         ``Rank ICIR`` as in `ic_summary`, ``n_dates`` (dates that have an IC) and ``n_obs`` (pairs on these dates).
         A year in which no date has an IC is left out.
     """
-    ic, ric, n_obs = _correlations(pred, label, date_col)
-    known = ic.notna()
-    ic, ric, n_obs = ic[known], ric[known], n_obs[known]
+    ic, ric, n_obs = daily_ic(panel_of(pred, label, date_col), dropna=True)
     year = pd.DatetimeIndex(ic.index).year.to_numpy()
     parts = {int(one): year == one for one in np.unique(year)} | {ALL_YEARS: np.ones(len(year), dtype=bool)}
-    rows = [
-        ic_summary(ic[part], ric[part]) | {"n_dates": int(part.sum()), "n_obs": int(n_obs[part].sum())}
-        for part in parts.values()
-    ]
+    rows = [ic_row(ic[part], ric[part], n_obs[part]) for part in parts.values()]
     return pd.DataFrame(rows, index=pd.Index(list(parts), name="year", dtype=object))
 
 
@@ -139,10 +138,9 @@ def quantile_returns(
     DataError
         If ``n_quantiles`` is below 2.
     """
-    if n_quantiles < 2:  # noqa: PLR2004  # fewer than two groups compare nothing
-        raise DataError(f"n_quantiles is {n_quantiles}.", "an integer of at least 2.", "Ask for more groups.")
+    check_n_quantiles(n_quantiles)
     panel = panel_of(pred, label, date_col).pairs()
-    group = _quantile_of(panel, n_quantiles)
+    group = quantile_groups(panel, n_quantiles)
     columns = {k: panel.mean(np.where(group == k, panel.label, np.nan)) for k in range(1, n_quantiles + 1)}
     return pd.DataFrame(columns, index=panel.dates).rename_axis(columns="quantile")
 
@@ -172,9 +170,9 @@ def calc_long_short_return(
         too few rows for one instrument on a side.
     """
     panel = _ranked_panel(pred, label, date_col, dropna=dropna)
-    size = _side_size(panel, quantile)
-    top = panel.mean(np.where(_picked(panel, -panel.pred, size), panel.label, np.nan))
-    bottom = panel.mean(np.where(_picked(panel, panel.pred, size), panel.label, np.nan))
+    size = side_size(panel, quantile)
+    top = panel.mean(np.where(first_rows(panel, -panel.pred, size), panel.label, np.nan))
+    bottom = panel.mean(np.where(first_rows(panel, panel.pred, size), panel.label, np.nan))
     return panel.series((top - bottom) / 2, "long_short_return"), panel.series(
         panel.mean(panel.label), "average_return"
     )
@@ -217,21 +215,41 @@ def calc_long_short_prec(  # Qlib's signature
             "Use a larger quantile or more instruments.",
         )
     target = excess(panel, panel.label) if is_alpha else panel.label
-    panel = Panel(panel.pred, target, panel.code, panel.dates)
+    panel = replace(panel, label=target)
     panel = panel.pairs() if dropna else panel
-    size = _side_size(panel, quantile)
-    long = _share(panel, _picked(panel, -panel.pred, size), panel.label > 0)
-    short = _share(panel, _picked(panel, panel.pred, size), panel.label < 0)
+    size = side_size(panel, quantile)
+    long = _share(panel, first_rows(panel, -panel.pred, size), panel.label > 0)
+    short = _share(panel, first_rows(panel, panel.pred, size), panel.label < 0)
     return panel.series(long, "long_precision"), panel.series(short, "short_precision")
 
 
-def _correlations(
-    pred: pd.Series | pd.DataFrame, label: pd.Series | pd.DataFrame, date_col: str
-) -> tuple[pd.Series, pd.Series, pd.Series]:
-    panel = panel_of(pred, label, date_col).pairs()
+def daily_ic(panel: Panel, *, dropna: bool = False) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Correlate the two columns of a panel date by date.
+
+    Parameters
+    ----------
+    panel
+        Rows as `panel_of` aligns them; pairs with a missing side are left out.
+    dropna
+        Leave out the dates without an IC.
+
+    Returns
+    -------
+    ic, ric, n_obs
+        As `calc_ic`, and the number of pairs, indexed by date.
+    """
+    panel = panel.pairs()
     ic = panel.series(correlation(panel, panel.pred, panel.label), IC)
     ric = panel.series(correlation(panel, ranks(panel, panel.pred), ranks(panel, panel.label)), RANK_IC)
-    return ic, ric, pd.Series(panel.count(), index=panel.dates, name="n_obs")
+    n_obs = pd.Series(panel.count(), index=panel.dates, name="n_obs")
+    known = ic.notna() if dropna else slice(None)
+    return ic[known], ric[known], n_obs[known]
+
+
+def ic_row(ic: pd.Series, ric: pd.Series, n_obs: pd.Series) -> dict[str, float]:
+    """Condense daily ICs into a row of a table: `ic_summary`, ``n_dates`` (with an IC), ``n_obs`` (their pairs)."""
+    known = ic.notna()
+    return ic_summary(ic, ric) | {"n_dates": int(known.sum()), "n_obs": int(n_obs[known].sum())}
 
 
 def _mean(values: pd.Series) -> float:
@@ -239,21 +257,8 @@ def _mean(values: pd.Series) -> float:
 
 
 def _ratio(values: pd.Series) -> float:
-    deviation = float(values.std(ddof=1))
-    return float(values.mean()) / deviation if deviation > 0 else float("nan")
-
-
-def _quantile_of(panel: Panel, n_quantiles: int) -> Ints:
-    size = panel.count()
-    start = np.cumsum(size) - size
-    ordered = panel.pred[panel.order(panel.pred)]
-    group = np.ones(len(panel.pred), dtype=np.intp)
-    for k in range(1, n_quantiles):
-        # Nothing lies between two neighbours, so being above the interpolated edge is being above its lower neighbour.
-        below = np.minimum(start + k * np.maximum(size - 1, 0) // n_quantiles, max(len(ordered) - 1, 0))
-        if len(ordered):
-            group += panel.pred > ordered[below][panel.code]
-    return group
+    mean, deviation = float(values.mean()), float(values.std(ddof=1))
+    return mean / deviation if deviation > ROUNDING * abs(mean) else float("nan")
 
 
 def _ranked_panel(
@@ -261,17 +266,6 @@ def _ranked_panel(
 ) -> Panel:
     panel = panel_of(pred, label, date_col)
     return panel.pairs() if dropna else panel
-
-
-def _side_size(panel: Panel, quantile: float) -> Ints:
-    return (panel.count() * quantile).astype(np.intp)
-
-
-def _picked(panel: Panel, key: Floats, size: Ints) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Mark the first ``size`` rows of each date in ascending order of the key."""
-    picked = np.zeros(len(key), dtype=bool)
-    picked[panel.order(key)] = panel.position() < size[panel.code]
-    return picked
 
 
 def _share(panel: Panel, picked: np.ndarray, hit: np.ndarray) -> Floats:

@@ -186,3 +186,15 @@ def test_twenty_four_years_of_twenty_names_take_a_blink():
         calc_ic(pred, label)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.3
+
+
+def test_ics_that_differ_by_rounding_only_have_no_ratio():
+    ic = pd.Series([1.0, 1.0 - 2**-53, 1.0])
+
+    assert np.isnan(ic_summary(ic, ic)["ICIR"])
+
+
+def test_dates_of_another_time_zone_are_refused():
+    pred = column(["2024-01-02"], range(5))
+    with pytest.raises(DataError, match="time zones: None, UTC"):
+        calc_ic(pred, pred.tz_localize("UTC", level="datetime"))
