@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from rollforward.errors import ColumnError, DataError
-from rollforward.model.ens.ordering import Frame, first_of_level, keep_last_sorted, level_codes
-
-Floats: TypeAlias = NDArray[np.float64]
-
-_DATETIME = "datetime"
-_ROUNDING = 1e-13  # a deviation below this part of the mean is what is left of a constant
+from rollforward.model.ens.aligned import DATETIME, leaves_of, side_by_side
+from rollforward.model.ens.ordering import Frame, first_of_level, keep_last_sorted
+from rollforward.model.ens.origin import FOLD, concat_with_origin, has_origin, with_origin
+from rollforward.model.ens.scores import mean_score, standardised
 
 
 class Ensemble(ABC):
@@ -54,7 +48,19 @@ class SingleKeyEnsemble(Ensemble):
 
 
 class RollingEnsemble(Ensemble):
-    """Join what the folds of a rolling job predict; where two know the same row, the fold that starts later wins."""
+    """Join what the folds of a rolling job predict; where two know the same row, the fold that starts later wins.
+
+    Columns ``cutoff``, ``recorder_id`` and ``fold`` that frames carry (see `with_origin`) are kept, and say of each row
+    which model won it.
+
+    Parameters
+    ----------
+    with_origin
+        Whether frames without a column ``fold`` get one that holds their key.
+    """
+
+    def __init__(self, with_origin: bool = False) -> None:
+        self.with_origin = with_origin
 
     def __call__(self, ensemble_dict: dict[Any, Frame]) -> Frame:
         """Join frames along time.
@@ -62,7 +68,7 @@ class RollingEnsemble(Ensemble):
         Parameters
         ----------
         ensemble_dict
-            Frames or series with an index level ``datetime``. The keys play no part.
+            Frames or series with an index level ``datetime``. The keys play no part, unless `with_origin` is set.
 
         Returns
         -------
@@ -76,10 +82,11 @@ class RollingEnsemble(Ensemble):
         ColumnError
             If an index has no level ``datetime``.
         """
-        frames = _frames_of(ensemble_dict, "join")
+        found = leaves_of(ensemble_dict, "join")
+        frames = [_named(frame, key) if self.with_origin else frame for key, frame in found]
         filled = [frame for frame in frames if len(frame)] or frames[:1]
-        filled.sort(key=lambda frame: first_of_level(frame.index, _DATETIME))
-        return keep_last_sorted(pd.concat(filled) if len(filled) > 1 else filled[0].copy())
+        filled.sort(key=lambda frame: first_of_level(frame.index, DATETIME))
+        return keep_last_sorted(_concat(filled))
 
 
 class AverageEnsemble(Ensemble):
@@ -91,7 +98,8 @@ class AverageEnsemble(Ensemble):
         Parameters
         ----------
         ensemble_dict
-            Frames or series indexed ``(datetime, instrument)``, perhaps in inner dictionaries. The keys play no part.
+            Frames or series indexed ``(datetime, instrument)``, perhaps in inner dictionaries. The keys play no part,
+            nor do the columns ``cutoff``, ``recorder_id`` and ``fold``.
 
         Returns
         -------
@@ -107,72 +115,16 @@ class AverageEnsemble(Ensemble):
         ColumnError
             If an index has no level ``datetime``.
         """
-        table = _side_by_side(_frames_of(ensemble_dict, "average"))
-        columns = table.to_numpy(dtype=np.float64, na_value=np.nan)
-        mean = _mean_of_standardised(columns, *level_codes(table.index, _DATETIME))
-        return pd.Series(mean, index=table.index).sort_index()
+        return mean_score(side_by_side([frame for _, frame in leaves_of(ensemble_dict, "average")]), standardised)
 
 
-def _frames_of(values: Mapping[Any, Any], purpose: str) -> list[Frame]:
-    frames = list(_leaves(values))
-    if not frames:
-        raise DataError(f"There is nothing to {purpose}.", "at least one frame.", "check what was collected.")
-    for frame in frames:
-        if not isinstance(frame, pd.DataFrame | pd.Series):
-            raise DataError(f"{type(frame).__name__} cannot be merged.", "a DataFrame or a Series.")
-        if _DATETIME not in frame.index.names:
-            raise ColumnError(
-                f"The index has the levels {list(frame.index.names)!r}.",
-                f"a level {_DATETIME!r}.",
-                "name it with rename_axis.",
-            )
-    return frames
+def _named(frame: Frame, key: Any) -> pd.DataFrame:
+    if isinstance(frame, pd.DataFrame) and FOLD in frame.columns:
+        return frame
+    return with_origin(frame, fold=key)
 
 
-def _leaves(values: Mapping[Any, Any]) -> Iterator[Any]:
-    for value in values.values():
-        if isinstance(value, Mapping):
-            yield from _leaves(value)
-        else:
-            yield value
-
-
-def _side_by_side(frames: list[Frame]) -> pd.DataFrame:
-    for frame in frames:
-        if not frame.index.is_unique:
-            twice = frame.index[frame.index.duplicated()][0]
-            raise DataError(f"The row {twice!r} is there twice.", "each row once.", "merge the folds of a model first.")
-    return pd.concat(frames, axis=1, sort=False)
-
-
-def _mean_of_standardised(columns: Floats, codes: NDArray[np.intp], n_codes: int) -> Floats:
-    """Standardise columns within groups of rows and average them; a code of -1 is no group."""
-    group = np.where(codes < 0, n_codes, codes)
-    n_rows = np.bincount(group, minlength=n_codes + 1)
-    total, n_known = np.zeros(len(columns)), np.zeros(len(columns))
-    with np.errstate(divide="ignore", invalid="ignore"):  # groups without rows, and of one row
-        for column in columns.T:
-            score = _standardised(column, group, n_rows)
-            known = ~np.isnan(score)
-            np.add(total, score, out=total, where=known)
-            n_known += known
-        total /= n_known
-    total[codes < 0] = np.nan
-    return total
-
-
-def _standardised(column: Floats, group: NDArray[np.intp], n_rows: NDArray[np.intp]) -> Floats:
-    known = ~np.isnan(column)
-    if known.all():
-        mean = np.bincount(group, weights=column, minlength=len(n_rows)) / n_rows
-        deviation = column - mean.take(group)
-        squares = np.bincount(group, weights=deviation * deviation, minlength=len(n_rows))
-    else:
-        n_rows = np.bincount(group[known], minlength=len(n_rows))
-        mean = np.bincount(group[known], weights=column[known], minlength=len(n_rows)) / n_rows
-        deviation = column - mean.take(group)
-        squares = np.bincount(group[known], weights=deviation[known] ** 2, minlength=len(n_rows))
-    spread = np.sqrt(squares / (n_rows - 1))
-    spread[spread <= _ROUNDING * np.abs(mean)] = np.nan
-    deviation /= spread.take(group)
-    return deviation
+def _concat(frames: list[Frame]) -> Frame:
+    if any(map(has_origin, frames)):
+        return concat_with_origin(frames)
+    return pd.concat(frames) if len(frames) > 1 else frames[0].copy()

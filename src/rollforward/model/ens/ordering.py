@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 Integers: TypeAlias = NDArray[np.int64]
 Frame: TypeAlias = pd.DataFrame | pd.Series
 
-_SPARSE = 8  # slots of a table per row, beyond which sorting is cheaper than scattering
-_MOST_KEYS = 2**62
+SPARSE = 8  # slots of a table per row, beyond which sorting is cheaper than scattering
+MOST_KEYS = 2**62
 
 
 def keep_last_sorted(frame: Frame) -> Frame:
@@ -63,14 +63,43 @@ def first_of_level(index: pd.Index, name: str) -> Any:
     return index.levels[at].take(used[used >= 0]).min()
 
 
+def ordered_codes(index: pd.MultiIndex, at: int, values: pd.Index | None = None) -> NDArray[np.integer] | None:
+    """Give each row the position of its value among sorted values.
+
+    Parameters
+    ----------
+    index
+        Of the rows.
+    at
+        Position of the level.
+    values
+        Ascending, with all values of the level and perhaps more; ``None``: those of the level.
+
+    Returns
+    -------
+    np.ndarray or None
+        ``None`` where a value is missing or the values cannot be compared.
+    """
+    level, codes = index.levels[at], index.codes[at]
+    if level.hasnans or (len(codes) and codes.min() < 0):
+        return None
+    if level is values or (values is None and level.is_monotonic_increasing):
+        return codes
+    try:
+        place = (level.sort_values() if values is None else values).get_indexer(level)
+    except TypeError:  # values that cannot be compared: pandas has its own way with them
+        return None
+    return codes if np.array_equal(place, np.arange(len(level))) else place.take(codes)
+
+
 def _row_keys(index: pd.MultiIndex) -> tuple[Integers, int] | None:
     """Give rows numbers that are equal and ordered as the rows are; ``None`` where that cannot be done."""
     n_keys = 1
     keys: Integers = np.zeros(0, dtype=np.int64)
     for at, level in enumerate(index.levels):
-        codes = _ordered_codes(index, at)
+        codes = ordered_codes(index, at)
         n_keys *= len(level)
-        if codes is None or n_keys > _MOST_KEYS:
+        if codes is None or n_keys > MOST_KEYS:
             return None
         if at == 0:
             keys = codes.astype(np.int64)
@@ -80,24 +109,9 @@ def _row_keys(index: pd.MultiIndex) -> tuple[Integers, int] | None:
     return keys, n_keys
 
 
-def _ordered_codes(index: pd.MultiIndex, at: int) -> NDArray[np.integer] | None:
-    level, codes = index.levels[at], index.codes[at]
-    if level.hasnans or (len(codes) and codes.min() < 0):
-        return None
-    if level.is_monotonic_increasing:
-        return codes
-    try:
-        order = level.argsort()
-    except TypeError:  # values that cannot be compared: pandas has its own way with them
-        return None
-    rank = np.empty(len(level), dtype=codes.dtype)
-    rank[order] = np.arange(len(level), dtype=codes.dtype)
-    return rank[codes]
-
-
 def _last_of_each(keys: Integers, n_keys: int) -> NDArray[np.intp]:
     """Find the position of the last row of each key, in the order of the keys."""
-    if n_keys <= _SPARSE * len(keys):
+    if n_keys <= SPARSE * len(keys):
         last = np.full(n_keys, -1, dtype=np.intp)
         np.maximum.at(last, keys, np.arange(len(keys)))
         return last[last >= 0]
