@@ -4,6 +4,8 @@ from itertools import islice
 
 import pandas as pd
 
+from against_qlib.record_calls import RECORD_CALLS
+
 MANY = 400  # folds; more than any calendar here can give
 
 
@@ -68,6 +70,23 @@ def ensemble(name):
         return getattr(names, name)()(frames)
 
     return call
+
+
+def equal_weights(names, frames):
+    """The average; on our side by way of weights that are all the same."""
+    if not hasattr(names, "WeightedEnsemble"):
+        return names.AverageEnsemble()(frames)
+    return names.WeightedEnsemble(lambda key: 0.7)(frames)
+
+
+def who_won(names, frames):
+    """Which fold each joined row is of: Qlib joins a column that says it."""
+    if not hasattr(names, "with_origin"):
+        frames = {
+            key: (frame.to_frame() if frame.ndim == 1 else frame).assign(fold=key) for key, frame in frames.items()
+        }
+        return names.RollingEnsemble()(frames)
+    return names.RollingEnsemble(with_origin=True)(frames).astype({"fold": object})
 
 
 def single_key(names, value, recursion):
@@ -158,6 +177,8 @@ CALLS = {
     "transform_end_date": transform_end_date,
     "get_date_by_shift": get_date_by_shift,
     **{name: ensemble(name) for name in ENSEMBLES},
+    "AverageEnsemble, equal weights": equal_weights,
+    "RollingEnsemble, who won": who_won,
     "SingleKeyEnsemble": single_key,
     "RollingGroup": rolling_group,
     "Group": group,
@@ -171,6 +192,7 @@ CALLS = {
     "TSDataSampler, windows": sampler_windows,
     "TSDataSampler, order": sampler_order,
     "TSDataSampler, one window": sampler_at,
+    **RECORD_CALLS,
 }
 
 

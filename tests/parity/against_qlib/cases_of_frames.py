@@ -209,6 +209,8 @@ PROCESSORS = {
 CASES = {
     "RollingEnsemble": (250, rolling_ensemble),
     "AverageEnsemble": (250, average_ensemble),
+    "AverageEnsemble, equal weights": (100, average_ensemble),
+    "RollingEnsemble, who won": (150, rolling_ensemble),
     "RollingGroup": (80, rolling_group),
     "Group": (20, group),
     "SingleKeyEnsemble": (80, single_key),

@@ -11,12 +11,13 @@ from against_qlib import calls
 from against_qlib.difference import Case
 from against_qlib.differences_in_configs import CONFIG_DIFFERENCES
 from against_qlib.differences_in_frames import FRAME_DIFFERENCES
+from against_qlib.differences_in_records import RECORD_DIFFERENCES
 from against_qlib.differences_in_time import TIME_DIFFERENCES
 from against_qlib.generated import all_cases
 from against_qlib.our_side import our_names
 from against_qlib.plain import pack, same, unpack
 
-DIFFERENCES = (*TIME_DIFFERENCES, *FRAME_DIFFERENCES, *CONFIG_DIFFERENCES)
+DIFFERENCES = (*TIME_DIFFERENCES, *FRAME_DIFFERENCES, *CONFIG_DIFFERENCES, *RECORD_DIFFERENCES)
 _HERE = Path(__file__).resolve().parents[1]
 _TIMEOUT = 240
 

@@ -5,11 +5,12 @@ from against_qlib.difference import VALUE, Difference
 
 SIGNALS = ("calc_ic", "calc_long_short_return", "calc_long_short_prec")
 LONG_SHORT = SIGNALS[1:]
+AVERAGES = ("AverageEnsemble", "AverageEnsemble, equal weights")
 
 FRAME_DIFFERENCES = (
     Difference(
         "average-of-constants",
-        ("AverageEnsemble",),
+        AVERAGES,
         VALUE,
         VALUE,
         "A model whose scores are all equal on a date says nothing there; Qlib divides rounding errors by each other.",
@@ -17,7 +18,7 @@ FRAME_DIFFERENCES = (
     ),
     Difference(
         "average-of-repeated-rows",
-        ("AverageEnsemble",),
+        AVERAGES,
         VALUE,
         "DataError",
         "A row that is there twice would weigh twice.",
@@ -25,7 +26,7 @@ FRAME_DIFFERENCES = (
     ),
     Difference(
         "empty-folds",
-        ("RollingEnsemble", "RollingGroup"),
+        ("RollingEnsemble", "RollingEnsemble, who won", "RollingGroup"),
         "TypeError",
         VALUE,
         "A fold that predicted nothing adds nothing.",

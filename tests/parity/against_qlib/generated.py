@@ -4,10 +4,17 @@ import os
 import random
 
 from against_qlib import cases_of_configs, cases_of_frames, cases_of_tasks, cases_of_time
+from against_qlib.cases_of_records import RECORD_CASES
 from against_qlib.times import Times, calendars
 
 SEED = int(os.environ.get("ROLLFORWARD_TEST_PARITY_SEED", "20260401"))
-KINDS = {**cases_of_time.CASES, **cases_of_tasks.CASES, **cases_of_frames.CASES, **cases_of_configs.CASES}
+KINDS = {
+    **cases_of_time.CASES,
+    **cases_of_tasks.CASES,
+    **cases_of_frames.CASES,
+    **cases_of_configs.CASES,
+    **RECORD_CASES,
+}
 
 
 def all_cases(seed=SEED):

@@ -30,9 +30,11 @@ def qlib_names():
     from qlib import utils
     from qlib.config import C
     from qlib.contrib.eva import alpha
-    from qlib.data.dataset import TSDataSampler, processor
+    from qlib.contrib.workflow import record_temp as contrib_records
+    from qlib.data.dataset import DatasetH, TSDataSampler, processor
     from qlib.model.ens import ensemble, group
     from qlib.utils import data, paral
+    from qlib.workflow import record_temp
     from qlib.workflow.task import gen
     from qlib.workflow.task.utils import TimeAdjuster
 
@@ -41,9 +43,10 @@ def qlib_names():
     C["joblib_backend"] = "threading"
     paral.ParallelExt = lambda n_jobs: paral.Parallel(n_jobs=1)
     found = {}
-    for module in (utils, data, alpha, processor, ensemble, group, gen):
+    for module in (utils, data, alpha, processor, ensemble, group, gen, record_temp, contrib_records):
         found |= {name: value for name, value in vars(module).items() if not name.startswith("_")}
-    return SimpleNamespace(**found | {"TSDataSampler": TSDataSampler, "TimeAdjuster": TimeAdjuster})
+    own = {"TSDataSampler": TSDataSampler, "DatasetH": DatasetH, "TimeAdjuster": TimeAdjuster}
+    return SimpleNamespace(**found | own)
 
 
 def open_calendar(sessions, n_current):
