@@ -11,8 +11,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from rollforward._version import __version__
+from rollforward.cli.compare import add_compare, compare
 from rollforward.cli.doctor import add_doctor, doctor
 from rollforward.cli.pool import add_pool, pool
+from rollforward.cli.report import add_report, report
 from rollforward.cli.server import add_server, add_ui, server, ui
 from rollforward.cli.sync import add_sync, sync
 from rollforward.cli.worker import add_worker, worker
@@ -22,7 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
-_COMMANDS = {"ui": ui, "server": server, "sync": sync, "doctor": doctor, "pool": pool, "worker": worker}
+_COMMANDS = {
+    "ui": ui,
+    "server": server,
+    "sync": sync,
+    "doctor": doctor,
+    "pool": pool,
+    "worker": worker,
+    "report": report,
+    "compare": compare,
+}
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -35,6 +46,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_run(commands)
     _add_demo(commands)
+    _add_traceback(add_report(commands))
+    _add_traceback(add_compare(commands))
     _add_traceback(add_ui(commands))
     _add_traceback(add_server(commands))
     _add_traceback(add_sync(commands))

@@ -11,8 +11,9 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from rollforward.report.shades import shade_of
 from rollforward.report.theme import PALETTE
-from rollforward.report.words import MISSING, UNFINISHED, day, number
+from rollforward.report.words import MISSING, UNFINISHED, day, number, short_number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -85,7 +86,7 @@ def cards(measures: Measures, n_folds: int | None) -> list[dict[str, str]]:
         ("Instruments", f"{measures.n_instruments:,}", f"{measures.per_date:,} on a typical date"),
     ]
     if n_folds is not None:
-        rows.append(("Folds", f"{n_folds:,}", "test windows"))
+        rows.append(("Folds", f"{n_folds:,}", "test window" if n_folds == 1 else "test windows"))
     return [{"name": name, "value": value, "hint": hint} for name, value, hint in rows]
 
 
@@ -107,6 +108,19 @@ def year_rows(by_year: pd.DataFrame) -> list[dict[str, Any]]:
         ]
         rows.append({"year": str(year), "bars": bars, "zero": round(-low / span * 100, 2), "values": row.to_dict()})
     return rows
+
+
+def month_rows(table: pd.DataFrame, bound: float) -> list[dict[str, Any]]:
+    """Prepare the rows of the calendar of months; each cell has its colour's role, its number and its name."""
+    return [
+        {
+            "year": str(year),
+            "cells": [
+                {"role": shade_of(value, bound), "text": "" if pd.isna(value) else short_number(value)} for value in row
+            ],
+        }
+        for year, row in zip(table.index, table.to_numpy(float), strict=True)
+    ]
 
 
 def fold_rows(folds: pd.DataFrame) -> list[dict[str, Any]]:

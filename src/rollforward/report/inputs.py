@@ -101,6 +101,43 @@ def tidy_folds(folds: pd.DataFrame | None) -> pd.DataFrame | None:
     return tidy.reset_index(drop=True)
 
 
+def tidy_portfolio(report: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Bring the daily report of a backtest into one form.
+
+    Parameters
+    ----------
+    report
+        Indexed by date; columns ``return`` and ``cost``.
+
+    Returns
+    -------
+    pd.DataFrame or None
+        A copy, ascending, without days that have no return; ``None`` if there are none.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing.
+    DataError
+        If the index has no dates.
+    """
+    if report is None or report.empty:
+        return None
+    missing = [column for column in ("return", "cost") if column not in report]
+    if missing:
+        raise ColumnError(
+            f"The report of the backtest has no column {missing[0]!r}.",
+            "columns return and cost; bench and turnover where they are known.",
+            f"Columns given: {', '.join(map(str, report.columns))}.",
+        )
+    if not isinstance(report.index, pd.DatetimeIndex):
+        raise DataError(
+            f"The report of the backtest is indexed by {report.index.dtype}.", "dates.", "Set the dates as index."
+        )
+    tidy = report.set_axis(report.index.tz_localize(None)).sort_index().dropna(subset=["return"])
+    return None if tidy.empty else tidy.fillna({"cost": 0.0})
+
+
 def close_segments(folds: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """Give open ends of segments the ends of the data.
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from rollforward.errors import DataError
 from rollforward.evaluation.alpha import ALL_YEARS, calc_ic, ic_summary, ic_table_by_year, quantile_returns
+from rollforward.evaluation.quantiles import quantile_spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,10 +30,8 @@ class Measures:
         ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` over all dates.
     by_year
         As `ic_table_by_year` returns it; the last row is all dates.
-    quantile_means
-        Mean label over all dates, indexed by quantile.
-    spread
-        Mean of top minus bottom quantile, indexed by year.
+    quantiles
+        Mean label of each quantile of the score, per date that has all of them; columns ascending.
     dates
         The dates that have a score, ascending.
     n_undefined
@@ -43,14 +42,15 @@ class Measures:
         Instruments and values with a score; values with score and label.
     per_date
         Instruments with score and label on a typical (median) date.
+    unscored
+        Dates between the first and the last score that have labels but no score.
     """
 
     ic: pd.Series
     ric: pd.Series
     summary: dict[str, float]
     by_year: pd.DataFrame
-    quantile_means: pd.Series
-    spread: pd.Series
+    quantiles: pd.DataFrame
     dates: pd.DatetimeIndex
     n_undefined: int
     n_infinite: int
@@ -58,11 +58,28 @@ class Measures:
     n_scores: int
     n_pairs: int
     per_date: int
+    unscored: pd.DatetimeIndex
 
     @property
     def years(self) -> pd.DataFrame:
         """The table by year without its last row."""
         return self.by_year.drop(index=ALL_YEARS)
+
+    @property
+    def quantile_means(self) -> pd.Series:
+        """Mean label over all dates, indexed by quantile."""
+        return self.quantiles.mean()
+
+    @property
+    def spread(self) -> pd.Series:
+        """Top minus bottom quantile, per date that has both."""
+        return quantile_spread(self.quantiles).dropna()
+
+    @property
+    def yearly_spread(self) -> pd.Series:
+        """Mean of top minus bottom quantile, indexed by year."""
+        spread = self.spread
+        return spread.groupby(pd.DatetimeIndex(spread.index).year).mean()
 
     @property
     def positive_share(self) -> float:
@@ -99,23 +116,22 @@ def measure(score: pd.Series, label: pd.Series) -> Measures:
             "a date with two instruments or more whose scores and labels differ.",
             "Check that the score is not constant within each date.",
         )
-    quantiles = _quantiles(pairs)
-    spread = (quantiles.iloc[:, -1] - quantiles.iloc[:, 0]).dropna()
+    dates = pd.DatetimeIndex(score.index.unique("datetime")).sort_values()
     per_date = pairs.groupby(level="datetime").size()
     return Measures(
         ic=ic,
         ric=ric,
         summary=ic_summary(ic, ric),
         by_year=ic_table_by_year(pairs["score"], pairs["label"]),
-        quantile_means=quantiles.mean(),
-        spread=spread.groupby(pd.DatetimeIndex(spread.index).year).mean(),
-        dates=pd.DatetimeIndex(score.index.unique("datetime")).sort_values(),
+        quantiles=_quantiles(pairs),
+        dates=dates,
         n_undefined=len(per_date) - len(ic),
         n_infinite=n_infinite,
         n_instruments=score.index.get_level_values("instrument").nunique(),
         n_scores=len(score),
         n_pairs=len(pairs),
         per_date=int(per_date.median()),
+        unscored=_unscored(dates, pd.DatetimeIndex(label.index.unique("datetime"))),
     )
 
 
@@ -146,6 +162,11 @@ def times_covered(dates: pd.DatetimeIndex, windows: pd.DataFrame) -> NDArray[np.
     begun = np.searchsorted(np.sort(windows["test_start"].to_numpy()), dates.to_numpy(), side="right")
     ended = np.searchsorted(np.sort(windows["test_end"].to_numpy()), dates.to_numpy(), side="left")
     return np.asarray(begun - ended, dtype=np.intp)
+
+
+def _unscored(dates: pd.DatetimeIndex, labelled: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    inside = labelled[(labelled >= dates[0]) & (labelled <= dates[-1])]
+    return inside.difference(dates)
 
 
 def _quantiles(pairs: pd.DataFrame) -> pd.DataFrame:

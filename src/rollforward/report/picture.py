@@ -29,37 +29,42 @@ _ROLES = {colour: role for role, colour in LIGHT.items()}
 def to_png(figure: Figure) -> bytes:
     """Render a plot at two pixels per point on the card's colour."""
     buffer = io.BytesIO()
+    figure.set_dpi(POINTS_PER_INCH * PIXELS_PER_POINT)
     canvas = FigureCanvasAgg(figure)
     canvas.print_png(buffer, metadata={"Software": None})  # type: ignore[no-untyped-call]  # matplotlib's
     return buffer.getvalue()
 
 
-def to_svg(figure: Figure, description: str) -> str:
+def to_svg(figure: Figure, description: str, top: int = 0) -> str:
     """Write a plot as an ``svg`` element to stand inside a page.
 
-    Text stays text, in the page's own font, and colours are the style variables of `theme`.
+    Text stays text, in the page's own font, and colours are the style variables of `theme`. The axes keep their places
+    from then on, so that a PNG of the same plot need not look for them again.
 
     Parameters
     ----------
     figure
-        A plot of this module.
+        A plot of this room.
     description
         What it shows, in words and numbers, for who does not see it.
+    top
+        Points to cut off above, where the title stands.
     """
     figure.set_dpi(POINTS_PER_INCH)
     width, height = (float(size) for size in figure.get_size_inches() * POINTS_PER_INCH)
-    renderer = _SvgRenderer(width, height)
+    renderer = _SvgRenderer(width, height, top)
     figure.draw(renderer)
-    head = f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(description)}">'
+    figure.set_layout_engine("none")
+    head = f'<svg viewBox="0 {top} {width:g} {height - top:g}" role="img" aria-label="{escape(description)}">'
     return "".join([head, *renderer.elements, "</svg>"])
 
 
 class _SvgRenderer(RendererBase):
     """Writes what these plots consist of, lines, areas and level text, as SVG elements."""
 
-    def __init__(self, width: float, height: float) -> None:
+    def __init__(self, width: float, height: float, top: float) -> None:
         super().__init__()
-        self.width, self.height = width, height
+        self.width, self.height, self.top = width, height, top
         self.elements: list[str] = []
 
     def flipy(self) -> bool:
@@ -86,6 +91,8 @@ class _SvgRenderer(RendererBase):
         self, gc: Any, x: float, y: float, s: str, prop: Any, angle: float, ismath: Any = False, mtext: Any = None
     ) -> None:
         width = self.get_text_width_height_descent(s, prop, ismath)[0]
+        if y < self.top or not s.strip():
+            return
         # The page's font is not the one measured here: what was centred or flush right has to stay so.
         side = mtext.get_ha() if mtext is not None and not angle else "left"
         anchor, shift = {"center": ("middle", width / 2), "right": ("end", width)}.get(side, ("start", 0.0))

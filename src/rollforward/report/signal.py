@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import platform
 from dataclasses import dataclass, field
 from html import escape
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from rollforward._version import __version__
-from rollforward.errors import DataError
-from rollforward.report import html, inputs, plots, words
-from rollforward.report.html import Drawing
+from rollforward.report import html, inputs, words
 from rollforward.report.measures import add_fold_ics, measure
-from rollforward.report.picture import to_png, to_svg
-from rollforward.report.plots import Shape
-from rollforward.report.windows import WIDTH, short_names, timeline_height
-from rollforward.serialize.atomic import atomic_write
+from rollforward.report.pictures import Pictures
+from rollforward.report.saving import save_page
+from rollforward.report.sections import sections_of
+from rollforward.report.sections.base import Subject, drawn
+from rollforward.report.versions import versions
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
-    from matplotlib.figure import Figure
-
-    from rollforward.report.measures import Measures
-
-_LIBRARIES = ("pandas", "numpy", "matplotlib")
-_WIDE, _NARROW = WIDTH, 360
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,16 +31,19 @@ class SignalReport:
     html
         One page that needs nothing else: no script, no request to anywhere.
     figures
-        PNG pictures by name: ``cumulative_ic``, ``ic_by_year``, ``quantile_returns`` and, with folds, ``windows``.
+        PNG pictures by name, drawn when asked for: ``cumulative_ic``, ``ic_by_year``, ``quantile_returns`` and, where
+        there is input for them, ``windows``, ``ic_by_month``, ``quantile_spread``, ``turnover``, ``equity``,
+        ``ic_by_age`` and ``ic_by_horizon``.
     tables
         ``ic_by_year`` (index ``year``, the last row ``"all"``) and, with folds, ``folds``: those given, with their mean
-        ``IC`` and ``Rank IC`` over the test window.
+        ``IC`` and ``Rank IC`` over the test window. Where there is input: ``ic_by_month`` (years by months), ``equity``
+        (see `Equity.figures`), ``ic_by_age`` and ``ic_by_horizon``.
     summary
         ``IC``, ``ICIR``, ``Rank IC``, ``Rank ICIR`` over all dates; not annualised.
     """
 
     html: str = field(repr=False)
-    figures: dict[str, bytes] = field(repr=False)
+    figures: Mapping[str, bytes] = field(repr=False)
     tables: dict[str, pd.DataFrame] = field(repr=False)
     summary: dict[str, float]
 
@@ -74,32 +65,27 @@ class SignalReport:
         DataError
             If the file cannot be written.
         """
-        target = Path(path)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(target) as file:
-                file.write(self.html.encode())
-        except OSError as error:
-            raise DataError(
-                f"The report cannot be written to {target}: {error.strerror or error}.",
-                "a file in a folder that can be written to.",
-                "Choose another path.",
-            ) from error
-        return target
+        return save_page(self.html, Path(path))
+
+    def save_plots(self, folder: str | os.PathLike[str]) -> list[Path]:
+        """Write each plot as a PNG file, named after it.
+
+        Parameters
+        ----------
+        folder
+            Made if needed.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be written.
+        """
+        return [save_page(png, Path(folder) / f"{name}.png") for name, png in self.figures.items()]
 
     def _repr_html_(self) -> str:
         """Show the page in a notebook, in a frame of its own so that styles do not mix."""
         style = "width:100%;height:860px;border:0"
         return f'<iframe srcdoc="{escape(self.html)}" style="{style}" title="Signal report"></iframe>'
-
-
-class _Plot(NamedTuple):
-    """How one plot is drawn, how high it is on a laptop and on a phone, and what it shows."""
-
-    draw: Callable[[Shape], Figure]
-    title: str
-    heights: tuple[int, int]
-    description: str = ""
 
 
 def signal_report(
@@ -114,6 +100,10 @@ def signal_report(
     when: str = "",
     horizon: int | None = None,
     percent: bool = True,
+    portfolio: pd.DataFrame | None = None,
+    horizons: pd.DataFrame | None = None,
+    ages: pd.DataFrame | None = None,
+    cost: float = 0.001,
 ) -> SignalReport:
     """Report how well a prediction orders what came true.
 
@@ -143,6 +133,16 @@ def signal_report(
         overlapping labels precise.
     percent
         Labels are returns and are written as percentages.
+    portfolio
+        Daily report of a backtest, indexed by date: columns ``return`` and ``cost`` (fractions of the account),
+        ``bench`` and ``turnover`` where they are known, as in Qlib's ``report_normal_1day.pkl``. Without it, and if
+        labels are returns, equity is that of a long-short position in the outer fifths.
+    horizons
+        As `ic_by_horizon` returns it.
+    ages
+        As `ic_by_age` returns it. Without it, it is taken from the folds' test windows.
+    cost
+        Of one unit bought or sold in the long-short position, as a fraction.
 
     Raises
     ------
@@ -152,81 +152,46 @@ def signal_report(
         If one side is empty, holds no number or has duplicate rows, or no date has an IC.
     """
     score = inputs.signal_column(pred, "prediction", inputs.SCORE)
-    measures = measure(score, inputs.signal_column(label, "label"))
+    target = inputs.signal_column(label, "label")
+    measures = measure(score, target)
     table = inputs.tidy_folds(folds)
     windows = None
     if table is not None:
         windows = inputs.close_segments(table, measures.dates[0], measures.dates[-1])
         table = add_fold_ics(table, windows, measures)
-    planned = _plots(measures, table, windows, percent=percent)
+    subject = Subject(
+        score=score,
+        label=target,
+        measures=measures,
+        folds=table,
+        windows=windows,
+        horizon=horizon,
+        percent=percent,
+        cost=cost,
+        portfolio=inputs.tidy_portfolio(portfolio),
+        horizons=horizons,
+        ages=ages,
+    )
+    head = {"title": title or "Signal report", "subtitle": subtitle, "links": html.header_links(links), "when": when}
+    return _page(subject, head, [*map(str, notes), *words.findings(measures, table, windows)])
+
+
+def _page(subject: Subject, head: dict[str, Any], notes: list[str]) -> SignalReport:
+    measures = subject.measures
+    sections = sections_of(subject)
+    drawings, makers = {}, {}
+    for section in sections:
+        for name, plot in section.plots.items():
+            drawings[name], makers[name] = drawn(plot)
     page = html.render(
         "signal.html.j2",
-        title=title or "Signal report",
-        subtitle=subtitle,
-        links=html.header_links(links),
-        notes=[*map(str, notes), *words.findings(measures, table, windows)],
-        cards=html.cards(measures, None if table is None else len(table)),
+        **head,
+        notes=notes,
+        cards=html.cards(measures, None if subject.folds is None else len(subject.folds)),
+        sections=sections,
+        drawings=drawings,
         measures=measures,
-        years=html.year_rows(measures.by_year),
-        drawings={name: _drawing(plot) for name, plot in planned.items() if plot.description},
-        folds=None if table is None else html.fold_rows(table),
-        show=None if table is None else html.fold_columns(table),
-        horizon=horizon,
-        null_deviation=1 / np.sqrt(max(measures.per_date - 1, 1)),
-        when=when,
-        versions=_versions(),
+        versions=versions(),
     )
-    return SignalReport(
-        html=page,
-        figures={
-            name: to_png(plot.draw(Shape(_WIDE, plot.heights[0], title=plot.title))) for name, plot in planned.items()
-        },
-        tables={"ic_by_year": measures.by_year} | ({} if table is None else {"folds": table}),
-        summary=measures.summary,
-    )
-
-
-def _plots(
-    measures: Measures, table: pd.DataFrame | None, windows: pd.DataFrame | None, *, percent: bool
-) -> dict[str, _Plot]:
-    planned = {
-        "cumulative_ic": _Plot(
-            lambda shape: plots.draw_cumulative_ic(measures.ic, measures.ric, shape),
-            "Cumulative IC",
-            (320, 250),
-            words.describe_cumulative(measures),
-        ),
-        # On the page its bars stand in the rows of the table.
-        "ic_by_year": _Plot(lambda shape: plots.draw_ic_by_year(measures.years, shape), "IC by year", (300, 250)),
-        "quantile_returns": _Plot(
-            lambda shape: plots.draw_quantile_returns(measures.quantile_means, measures.spread, shape, percent=percent),
-            "Returns by quantile",
-            (300, 480),
-            words.describe_quantiles(measures, percent=percent),
-        ),
-    }
-    if table is not None and windows is not None:
-        names, height = short_names(table["name"]), timeline_height(len(table))
-        planned["windows"] = _Plot(
-            lambda shape: plots.draw_windows(windows, names, shape),
-            "Windows",
-            (height, height),
-            words.describe_windows(windows),
-        )
-    return planned
-
-
-def _drawing(plot: _Plot) -> Drawing:
-    wide, narrow = plot.heights
-    return Drawing(
-        wide=to_svg(plot.draw(Shape(_WIDE, wide)), plot.description),
-        narrow=to_svg(plot.draw(Shape(_NARROW, narrow, narrow=True)), plot.description),
-    )
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "rollforward": __version__,
-        "Python": platform.python_version(),
-        **{library: version(library) for library in _LIBRARIES},
-    }
+    tables = {name: table for section in sections for name, table in section.tables.items()}
+    return SignalReport(html=page, figures=Pictures(makers), tables=tables, summary=measures.summary)

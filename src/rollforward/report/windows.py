@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rollforward.errors import EmptySegmentError
-from rollforward.report import inputs, plots
+from rollforward.report import inputs
 from rollforward.report.picture import to_png
-from rollforward.report.plots import Shape
+from rollforward.report.plots import folds as plots
+from rollforward.report.plots.canvas import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WIDTH = 1024
 _NAME_LENGTH = 8
-_ROW_LOW, _ROW_HIGH, _ROWS, _LEAST = 4.5, 20.0, 460.0, 60.0
+_ROW_LOW, _ROW_HIGH, _ROWS, _LEAST = 4.5, 20.0, 380.0, 60.0
 
 
 def windows_png(folds: pd.DataFrame, *, title: str = "Windows") -> bytes:

@@ -24,6 +24,12 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def short_number(value: float) -> str:
+    """Write a number between -1 and 1 with two digits and without the zero before the point."""
+    text = f"{abs(value):.2f}".removeprefix("0")
+    return f"\N{MINUS SIGN}{text}" if value < 0 and text != ".00" else text
+
+
 def day(value: pd.Timestamp | None) -> str:
     """Write a time, without the clock if it is midnight; what is missing is an open end."""
     return "open" if value is None or pd.isna(value) else str(value).removesuffix(_MIDNIGHT)
@@ -47,9 +53,8 @@ def describe_cumulative(measures: Measures) -> str:
     )
 
 
-def describe_quantiles(measures: Measures, *, percent: bool) -> str:
-    """Describe the plot of the quantiles."""
-    means, spread = measures.quantile_means, measures.spread
+def describe_quantiles(means: pd.Series, spread: pd.Series, *, percent: bool) -> str:
+    """Describe the plot of the quantiles and of the yearly difference of the outer ones."""
     groups = ", ".join(f"Q{name} {label_value(float(mean), percent=percent)}" for name, mean in means.items())
     text = f"Bar charts. Mean label by quantile of the score, lowest scores first: {groups}."
     if spread.empty:
@@ -58,6 +63,43 @@ def describe_quantiles(measures: Measures, *, percent: bool) -> str:
     low, high = (f"{label_value(float(ordered.iloc[end]), percent=percent)} in {ordered.index[end]}" for end in (0, -1))
     above = f"in {int((spread > 0).sum())} of {len(spread)} years"
     return f"{text} The top quantile is above the bottom one {above}; the difference runs from {low} to {high}."
+
+
+def describe_spread(spread: pd.Series, n_quantiles: int, *, percent: bool) -> str:
+    """Describe the running sum of the difference of the outer quantiles."""
+    ends = label_value(float(spread.iloc[-1]), percent=percent)
+    low, high = day(pd.Timestamp(str(spread.idxmin()))), day(pd.Timestamp(str(spread.idxmax())))
+    return (
+        f"Line charts. Running sums of the quantiles above their mean, and of Q{n_quantiles} minus Q1, which ends at "
+        f"{ends}; it is lowest on {low} and highest on {high}."
+    )
+
+
+def describe_steadiness(turnover: pd.DataFrame, correlation: pd.Series) -> str:
+    """Describe turnover and rank autocorrelation."""
+    groups = " and ".join(f"{number(float(mean) * 100, 1)} % of Q{name}" for name, mean in turnover.mean().items())
+    return (
+        f"Line charts. From one date to the next, {groups} are new on average. The ranks of a date correlate with "
+        f"those of the date before by {number(float(correlation.mean()), 3)} on average."
+    )
+
+
+def describe_equity(figures: pd.DataFrame, drawdown: pd.Series) -> str:
+    """Describe running results and the drawdown of the first."""
+    years = ", ".join(f"{name} {label_value(row['annual'], percent=True)}" for name, row in figures.iterrows())
+    low = pd.Timestamp(str(drawdown.idxmin()))
+    return (
+        f"Line charts of running results and of the drawdown. Mean of a year: {years}. The deepest drawdown is "
+        f"{label_value(float(drawdown.min()), percent=True)}, on {day(low)}."
+    )
+
+
+def describe_pairs(table: pd.DataFrame, what: str) -> str:
+    """Describe pairs of bars of IC and Rank IC."""
+    rows = "; ".join(
+        f"{name}: {number(row['IC'])}, {number(row['Rank IC'])}" for name, row in table[["IC", "Rank IC"]].iterrows()
+    )
+    return f"Bar chart of IC and Rank IC by {what}. {rows}."
 
 
 def describe_windows(windows: pd.DataFrame) -> str:
@@ -88,6 +130,11 @@ def findings(measures: Measures, folds: pd.DataFrame | None, windows: pd.DataFra
         found.append(f"Infinite scores and labels: {measures.n_infinite:,}. They count as missing.")
     if folds is not None and windows is not None:
         found += _about_folds(measures, folds, windows)
+    if len(measures.unscored):
+        found.append(
+            f"Dates with labels but without any score: {len(measures.unscored):,} between the first prediction and the "
+            f"last, the first on {day(measures.unscored[0])}."
+        )
     return found
 
 

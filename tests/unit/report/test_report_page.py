@@ -61,7 +61,7 @@ def test_page_is_well_formed_and_asks_nobody_for_anything(html):
     page = Page(html)
     assert not {"script", "link", "img", "iframe", "object", "embed", "base", "form"} & set(page.tags)
     assert not page.values("src")
-    assert not page.values("href")
+    assert {address.removeprefix("#") for address in page.values("href")} <= set(page.values("id"))
     assert not re.search(r"url\(|@import|expression\(|https?://", html)
     assert html.startswith("<!DOCTYPE html>")
     assert 'name="viewport"' in html
@@ -75,11 +75,34 @@ def test_headings_and_ids_are_in_order(html):
 
 def test_plots_are_text_in_the_colours_of_the_page(html):
     drawings = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-    assert len(drawings) == 6
+    assert len(drawings) == 12
     for drawing in drawings:
         assert "#" not in drawing
         assert set(re.findall(r"var\(--([a-z0-9-]+)\)", drawing)) <= set(LIGHT)
         assert ">2019</text>" in drawing or ">2020</text>" in drawing
+
+
+def test_the_title_of_a_picture_is_not_drawn_on_the_page(html):
+    assert ">Cumulative IC</h2>" in html
+    assert ">Cumulative IC</text>" not in html
+
+
+def test_each_section_has_a_heading_and_a_place_in_the_list(html):
+    places = re.findall(r'<section id="([a-z]+)" aria-labelledby="([a-z-]+)"', html)
+    assert [f"#{place}" for place, _ in places] == Page(html).values("href")
+    assert all(f'<h2 id="{heading}">' in html for _, heading in places)
+
+
+def test_each_table_says_what_it_is(html):
+    assert html.count("<table") == html.count("<caption") == html.count('<div class="scroll')
+
+
+def test_cells_of_the_calendar_can_be_read_without_colours(html):
+    cells = re.findall(r'<td class="(cold|warm)[123]">([^<]*)</td>', html)
+    assert len(cells) == 48
+    for tone, text in cells:
+        assert re.fullmatch("\N{MINUS SIGN}?[.][0-9]{2}", text)
+        assert text == ".00" or (tone == "warm") == text.startswith("\N{MINUS SIGN}")
 
 
 def test_each_plot_has_its_numbers_in_words(bare):
@@ -95,7 +118,7 @@ def test_everything_from_outside_is_escaped(pred, label, folds):
     )
     page = Page(report.html)
     assert "script" not in page.tags
-    assert not page.values("href")
+    assert all(address.startswith("#") for address in page.values("href"))
     assert "".join(page.text).count(EVIL) >= 8
 
 
@@ -161,7 +184,11 @@ def test_text_and_lines_stand_out_from_what_is_behind_them(theme):
         for text in ("ink", "soft", "loss", "ic"):
             assert contrast(theme[text], theme[ground]) >= 4.5
     assert contrast(theme["ink"], theme["notice"]) >= 4.5
-    for line in ("ic", "rank-ic", "test"):
+    for tone in ("cold", "warm"):
+        for step, text in ((1, "ink"), (2, "ink"), (3, "on-strong")):
+            assert contrast(theme[text], theme[f"{tone}{step}"]) >= 4.5
+        assert contrast(theme[f"{tone}3"], theme["card"]) > contrast(theme[f"{tone}1"], theme["card"])
+    for line in ("ic", "rank-ic", "test", "loss", *(f"series{place}" for place in range(1, 9))):
         assert contrast(theme[line], theme["card"]) >= 3
     assert contrast(theme["test"], theme["valid"]) > contrast(theme["valid"], theme["train"]) > 1.3
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit, urlunsplit
 
 from rollforward.errors import MissingArtifactError
 from rollforward.model.ens.ensemble import RollingEnsemble
+from rollforward.workflow.reporting.addresses import is_server, run_url
 from rollforward.workflow.task.collect import RecorderCollector
 from rollforward.workflow.task.utils import fold_key
 from rollforward.workflow.trainer.describe import MODEL_FROM
@@ -83,17 +83,9 @@ def fold_table(layout: pd.DataFrame, recorders: Sequence[Recorder], status: Sequ
     folds["experiment_id"] = [recorder.experiment_id for recorder in recorders]
     folds["status"] = list(status)
     folds["seconds"] = [_seconds(recorder) for recorder in recorders]
-    if uri.startswith(("http://", "https://")):
+    if is_server(uri):
         folds["url"] = [run_url(recorder, uri) for recorder in recorders]
     return folds
-
-
-def run_url(recorder: Recorder, uri: str) -> str:
-    """Return the address of a run's page on an MLflow server, without the credentials of the store's address."""
-    parts = urlsplit(uri)
-    host = parts.netloc.rpartition("@")[2]
-    place = f"/experiments/{recorder.experiment_id}/runs/{recorder.id}"
-    return urlunsplit((parts.scheme, host, f"{parts.path.rstrip('/')}/", "", place))
 
 
 def _seconds(recorder: Recorder) -> float | None:

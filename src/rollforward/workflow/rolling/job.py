@@ -18,9 +18,11 @@ from rollforward.data.identity import content_hash
 from rollforward.data.segments import check_segments, segments_of
 from rollforward.errors import TaskError, TaskFailedError
 from rollforward.instantiate import flatten_dict, init_instance_by_config, resolve_placeholders
-from rollforward.report import signal_report
 from rollforward.workflow import R
 from rollforward.workflow.record_temp import SigAnaRecord
+from rollforward.workflow.reporting.gathering import KIND, LABEL_HORIZON, ROLLING
+from rollforward.workflow.reporting.material import Material
+from rollforward.workflow.reporting.page import store_report
 from rollforward.workflow.rolling.folds import (
     ARTIFACTS,
     PREDICTED,
@@ -32,7 +34,7 @@ from rollforward.workflow.rolling.folds import (
 )
 from rollforward.workflow.rolling.locking import one_at_a_time
 from rollforward.workflow.rolling.planning import layout, plan
-from rollforward.workflow.rolling.result import RollingResult, store_report
+from rollforward.workflow.rolling.result import RollingResult
 from rollforward.workflow.task.gen import RollingGen
 from rollforward.workflow.trainer import Trainer, TrainerR
 from rollforward.workflow.trainer.check import as_list, check_task
@@ -50,7 +52,7 @@ logger = logging.getLogger(__name__)
 Refit: TypeAlias = int | Callable[[int, Any], bool]
 
 AUDIT = "audit.csv"
-_KIND, _JOB_HASH, _NOTE = "kind", "job_hash", "mlflow.note.content"
+_JOB_HASH, _NOTE = "job_hash", "mlflow.note.content"
 _AUTO = "auto"
 
 
@@ -204,8 +206,8 @@ class RollingJob:
         counts = Counter(status)
         merged = merge_folds(recorders)
         parent.save_objects(**{ARTIFACTS[key]: frame for key, frame in merged.items()})
-        SigAnaRecord(parent).generate()
-        report = self._report(merged, fold_table(self._layout, recorders, status, R.get_uri()))
+        found = SigAnaRecord(parent).generate() or {}
+        report = self._report(merged, fold_table(self._layout, recorders, status, R.get_uri()), found)
         store_report(parent, report)
         parent.set_tags(**{_NOTE: self._note(counts)})
         return RollingResult(
@@ -270,13 +272,14 @@ class RollingJob:
         experiment = R.list_experiments().get(self.experiment_name)
         if experiment is None:
             return None
-        filter_string = f"tags.{_KIND} = 'rolling' AND tags.{_JOB_HASH} = '{job_hash}'"
+        filter_string = f"tags.{KIND} = '{ROLLING}' AND tags.{_JOB_HASH} = '{job_hash}'"
         found = experiment.list_recorders(rtype="list", max_results=1, filter_string=filter_string)
         return found[0].id if found else None
 
     def _describe(self, job_hash: str | None) -> None:
         known = {} if job_hash is None else {_JOB_HASH: job_hash}
-        R.set_tags(**{_KIND: "rolling", _NOTE: self._note(Counter())}, **known)
+        known |= {} if self._horizon is None else {LABEL_HORIZON: str(self._horizon)}
+        R.set_tags(**{KIND: ROLLING, _NOTE: self._note(Counter())}, **known)
         R.log_params(**flatten_dict({"task": dict(self.task)}), **self._spelt_options(), n_folds=len(self.tasks))
 
     def _note(self, counts: Counter[str]) -> str:
@@ -289,15 +292,22 @@ class RollingJob:
             "`folds.csv`; open `report.html` first."
         )
 
-    def _report(self, merged: dict[str, pd.DataFrame], folds: pd.DataFrame) -> SignalReport:
-        return signal_report(
-            merged["pred"],
-            merged["label"],
+    def _report(self, merged: dict[str, pd.DataFrame], folds: pd.DataFrame, found: Mapping[str, Any]) -> SignalReport:
+        return Material(
+            pred=merged["pred"],
+            label=merged["label"],
             folds=folds,
+            horizons=found.get("ic_by_horizon.csv"),
+            ages=found.get("ic_by_age.csv"),
+            horizon=self._horizon,
             title=self.name,
             subtitle=self.experiment_name,
-            horizon=None if self._lookahead is None else self._lookahead - 1,
-        )
+        ).report()
+
+    @property
+    def _horizon(self) -> int | None:
+        """Sessions that one label spans; it starts a session after its date."""
+        return None if self._lookahead is None else self._lookahead - 1
 
 
 def _refuse_without_records(task: Mapping[str, Any]) -> None:

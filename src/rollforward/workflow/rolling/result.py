@@ -43,10 +43,3 @@ class RollingResult:
     n_reused: int
     resumed: bool
     n_predicted: int = 0
-
-
-def store_report(parent: Recorder, report: SignalReport) -> None:
-    """Store a report, its tables and its plots in the parent run."""
-    plots = {f"plots/{name}.png": png for name, png in report.figures.items()}
-    tables = {f"{name}.csv": report.tables[name] for name in ("ic_by_year", "folds")}
-    parent.save_objects(**{"report.html": report.html}, **tables, **plots)

@@ -1,0 +1,123 @@
+"""``rollforward compare``: results on the same dates, and how much choosing among them may have helped."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from rollforward import settings
+from rollforward.errors import SettingsError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.table import Table
+
+    from rollforward.workflow.comparison import Comparison
+
+_MONEY = ("net a year", "drawdown")
+_COLUMNS = ("Sharpe", "DSR", *_MONEY, "IC", "ICIR", "Rank IC", "own dates", "folds", "run")
+_BASES = ("long_short", "ic")
+_SHORT_ID = 8
+
+
+def add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """Add the command ``compare``."""
+    compare = commands.add_parser(
+        "compare",
+        help="compare runs on the same dates, with the number of trials they were chosen from",
+        description="Compare results on the dates that all of them have. Several experiments each stand for their "
+        "newest rolling job, or their newest run with a prediction; one alone stands for all of them that it has. The "
+        "Deflated Sharpe Ratio and the probability of backtest overfitting reckon with all trials that the store "
+        "knows, deleted ones too.",
+    )
+    compare.add_argument("names", nargs="+", metavar="NAME", help="an experiment, experiment/run name, or a run's id")
+    compare.add_argument("--all", action="store_true", help="all results of each experiment, not only the newest")
+    compare.add_argument(
+        "--basis", choices=_BASES, default="long_short", help="what Sharpe ratios are of: long-short returns, or ICs"
+    )
+    compare.add_argument("--cost", type=float, default=0.001, metavar="SHARE", help="of one unit traded (0.001)")
+    compare.add_argument("--trials", type=int, metavar="N", help="attempts made, if the store does not know all")
+    compare.add_argument("--out", metavar="FILE.html", help="write the comparison as a page too")
+    compare.add_argument("--json", action="store_true", help="print it as JSON")
+    compare.add_argument("--uri", help="tracking store, for example sqlite:////data/mlflow.db or http://host:5000")
+    return compare
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Compare, and print it."""
+    if arguments.trials is not None and arguments.trials < 1:
+        raise SettingsError(f"--trials is {arguments.trials}.", "1 or more.", "Correct it.")
+    if arguments.uri:
+        settings.init(uri=arguments.uri)
+    from rollforward.workflow.comparison import compare_recorders  # noqa: PLC0415  # help must not load it
+
+    comparison = compare_recorders(
+        *arguments.names,
+        basis=arguments.basis,
+        cost=arguments.cost,
+        n_trials=arguments.trials,
+        everything=arguments.all,
+    )
+    if arguments.json:
+        print(json.dumps(comparison.to_dict(), indent=2))
+    else:
+        _print(comparison)
+    if arguments.out:
+        target = comparison.save(arguments.out)
+        if not arguments.json:
+            print(f"\nComparison: {target}")
+    return 0
+
+
+def _print(comparison: Comparison) -> None:
+    from rollforward.cli.tables import show  # noqa: PLC0415  # as above
+
+    show(_table(comparison))
+    for sentence in [*comparison.notes, *comparison.sentences]:
+        print(f"- {sentence}")
+    print(f"- {comparison.trials}.")
+
+
+def _table(comparison: Comparison) -> Table:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # as above
+    from rich.table import Table  # noqa: PLC0415  # as above
+
+    days = f"{len(comparison.series):,} common dates, {comparison.first.date()} to {comparison.last.date()}"
+    table = Table(title=f"Comparison on {days}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    # Where labels are no returns, their sums are no money.
+    columns = [name for name in _COLUMNS if comparison.basis == "long_short" or name not in _MONEY]
+    table.add_column("result")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for row in sorted(comparison.to_dict()["results"], key=lambda row: _rank(row["sharpe"])):
+        cells = _cells(row)
+        table.add_row(
+            row["result"],
+            *(cells[column] for column in columns),
+            style="bold" if row["result"] == comparison.best else None,
+        )
+    return table
+
+
+def _rank(sharpe: float | None) -> float:
+    return float("inf") if sharpe is None else -sharpe
+
+
+def _cells(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        "Sharpe": _number(row["annual_sharpe"], 2),
+        "DSR": _number(row["dsr"], 2),
+        "net a year": f"{_number(row['annual_net'], 2, 100)} %",
+        "drawdown": f"{_number(row['drawdown'], 1, 100)} %",
+        "IC": _number(row["IC"], 4),
+        "ICIR": _number(row["ICIR"], 3),
+        "Rank IC": _number(row["Rank IC"], 4),
+        "own dates": f"{row['own_start']}..{row['own_end']}",
+        "folds": str(row["folds"] or "-"),
+        "run": row["recorder_id"][:_SHORT_ID],
+    }
+
+
+def _number(value: float | None, digits: int, scale: int = 1) -> str:
+    return "-" if value is None else f"{value * scale:.{digits}f}"

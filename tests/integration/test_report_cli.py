@@ -1,0 +1,321 @@
+"""`rollforward report` and `rollforward compare` on runs that are in a store."""
+
+import base64
+import json
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rollforward import settings
+from rollforward.cli.main import main
+from rollforward.errors import DataError, MissingArtifactError, RecorderNotFoundError, TaskError
+from rollforward.testing import copy_store, release_store
+from rollforward.workflow import R
+from rollforward.workflow.comparison import compare_recorders, count_trials
+from rollforward.workflow.reporting import ReportRecord, find_reported, report_of
+from rollforward.workflow.reporting.gathering import gather
+
+DATES = pd.bdate_range("2020-01-01", periods=160)
+ROWS = pd.MultiIndex.from_product([DATES, list("ABCDEFGHIJKL")], names=["datetime", "instrument"])
+LABEL = pd.Series(np.random.default_rng(1).normal(0, 0.02, len(ROWS)), ROWS, name="LABEL0").to_frame()
+
+
+def pred(skill: float, seed: int) -> pd.DataFrame:
+    noise = np.random.default_rng(seed).normal(0, 0.02, len(ROWS))
+    return (LABEL["LABEL0"] * skill + noise).to_frame("score")
+
+
+def tagged(start: int, end: int) -> dict[str, str]:
+    """Tags of a fold that tests the dates between."""
+    bounds = {"train_start": "2015-01-01", "train_end": "2019-12-01"}
+    bounds |= {"test_start": str(DATES[start].date()), "test_end": str(DATES[end].date())}
+    return bounds | {"task_hash": f"t{start}", "model": "Ridge"}
+
+
+def add_run(experiment: str, name: str, objects: dict, **tags: str) -> str:
+    with R.start(experiment_name=experiment, recorder_name=name):
+        R.save_objects(**objects)
+        if tags:
+            R.set_tags(**tags)
+        return R.get_recorder().id
+
+
+def run_job_that_fails() -> None:
+    with R.start(experiment_name="broken", recorder_name="job"):
+        R.set_tags(kind="rolling", label_horizon="1")
+        R.log_params(n_folds=3)
+        for start, end in ((0, 59), (60, 119)):
+            part = {
+                "pred.pkl": pred(0.3, 5).loc[DATES[start] : DATES[end]],
+                "label.pkl": LABEL.loc[DATES[start] : DATES[end]],
+            }
+            with R.start(recorder_name=f"fold {start}"):
+                R.save_objects(**part)
+                R.set_tags(**tagged(start, end))
+        with R.start(recorder_name="fold 120"):
+            R.set_tags(**tagged(120, 159))
+            raise TaskError("The disk is full.")
+
+
+@pytest.fixture(scope="module")
+def store(template_store, tmp_path_factory):
+    """Experiment ``ideas``: two results, a run without one, a deleted one. Experiment ``broken``: a job that failed."""
+    uri = copy_store(template_store, tmp_path_factory.mktemp("report") / "mlflow.db")
+    settings.init(uri=uri)
+    add_run("ideas", "weak", {"pred.pkl": pred(0.02, 2), "label.pkl": LABEL}, label_horizon="1")
+    add_run(
+        "ideas",
+        "strong",
+        {"pred.pkl": pred(0.5, 3).iloc[240:], "label.pkl": LABEL},
+        label_horizon="1",
+        **tagged(20, 159),
+    )
+    add_run("ideas", "nothing", {"note.txt": "no prediction"})
+    gone = add_run("ideas", "gone", {"pred.pkl": pred(0.0, 4)})
+    R.get_exp(experiment_name="ideas", create=False).delete_recorder(gone)
+    with pytest.raises(TaskError):
+        run_job_that_fails()
+    yield uri
+    release_store(uri)
+
+
+@pytest.fixture(autouse=True)
+def _use(store):
+    settings.init(uri=store)
+
+
+def test_the_newest_run_with_a_prediction_is_reported(store, capsys, tmp_path):
+    page = tmp_path / "page.html"
+
+    assert main(["report", "ideas", "--uri", store, "--out", str(page), "--plots", str(tmp_path / "plots")]) == 0
+
+    assert "Report on strong" in capsys.readouterr().out
+    html = page.read_text(encoding="utf-8")
+    assert "<h1>strong</h1>" in html
+    assert '<p class="subtitle">ideas</p>' in html
+    assert "A label spans one session" in html
+    assert "2019-12-01" in html, "the training window is that of the tags"
+    assert (tmp_path / "plots" / "equity.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_run_can_be_named_and_gets_its_page_when_asked(store, capsys):
+    recorder = R.get_recorder(recorder_name="weak", experiment_name="ideas")
+
+    assert main(["report", "--recorder", recorder.id]) == 0
+    assert "report.html" not in recorder.list_artifacts()
+
+    assert main(["report", "--recorder", recorder.id, "--store"]) == 0
+    assert {"report.html", "plots", "ic_by_year.csv"} <= set(recorder.list_artifacts())
+    assert "plots/equity.png" in recorder.list_artifacts("plots")
+    assert recorder.load_object("report.html") == report_of(recorder).html
+
+
+def test_a_job_that_failed_is_judged_by_its_finished_folds(capsys, tmp_path):
+    assert main(["report", "broken", "--out", str(tmp_path / "page.html")]) == 0
+
+    said = capsys.readouterr().out
+    assert "This run is FAILED, not FINISHED: TaskError: The disk is full." in said
+    assert "This page judges 2 folds of 3 that finished below it, 1 FAILED" in said
+    html = (tmp_path / "page.html").read_text(encoding="utf-8")
+    notes = html[html.index('<aside class="notes">') : html.index("</aside>")]
+    assert "2 folds of 3" in notes
+    assert "Folds that did not finish: 2." in notes
+    assert '<td class="left unfinished">FAILED</td>' in html
+    assert '<dt>Dates</dt><dd class="value">120</dd>' in html
+
+
+def test_a_backtest_and_analyses_of_the_run_are_shown():
+    daily = pd.DataFrame({"return": 0.001, "cost": 0.0001, "bench": 0.0005}, index=DATES)
+    horizons = pd.DataFrame({"IC": [0.1, 0.2], "Rank IC": [0.1, 0.2]}, index=pd.Index([1, 5], name="horizon"))
+    objects = {"pred.pkl": pred(0.1, 6), "label.pkl": LABEL, "sig_analysis/ic_by_horizon.csv": horizons}
+    run = add_run("backtested", "both", objects | {"portfolio_analysis/report_normal_1day.pkl": daily})
+
+    material = gather(R.get_recorder(recorder_id=run))
+
+    pd.testing.assert_frame_equal(material.portfolio, daily, check_freq=False)
+    assert material.horizons.index.tolist() == [1, 5]
+    assert material.horizon is None
+    assert material.ages is None
+
+
+def test_a_task_can_list_the_page_as_a_record():
+    with R.start(experiment_name="recorded", recorder_name="own"):
+        R.save_objects(**{"pred.pkl": pred(0.1, 7), "label.pkl": LABEL})
+        recorder = R.get_recorder()
+        stored = ReportRecord(recorder).generate()
+        assert "report.html" in recorder.list_artifacts()
+        ReportRecord(recorder).check(include_self=True)
+    assert "Read first" not in stored["report.html"], "a run that goes on is no failure"
+    with R.start(experiment_name="recorded"), pytest.raises(MissingArtifactError):
+        ReportRecord(R.get_recorder()).generate()
+
+
+def test_what_cannot_be_reported_is_said(capsys):
+    add_run("empty", "nothing", {"note.txt": "none"})
+    with pytest.raises(RecorderNotFoundError, match="is a rolling job or has a"):
+        find_reported("empty")
+    assert main(["report", "nowhere"]) == 1
+    assert main(["report"]) == 1
+    assert main(["report", "ideas", "--out", "/proc/none/page.html"]) == 1
+    said = capsys.readouterr().err
+    assert "There is no experiment named 'nowhere'" in said
+    assert "neither an experiment nor a recorder" in said
+    assert "cannot be written to /proc/none/page.html" in said
+
+
+def test_deleted_runs_and_failures_are_trials_and_folds_are_not():
+    ids = {name: R.get_exp(experiment_name=name, create=False).id for name in ("ideas", "broken")}
+
+    ideas, broken = count_trials([ids["ideas"]]), count_trials([ids["broken"]])
+
+    assert (ideas.n, ideas.n_deleted, ideas.n_parts) == (4, 1, 0)
+    assert (broken.n, broken.n_unfinished, broken.n_parts) == (1, 1, 3)
+    assert count_trials(list(ids.values())).n == 5
+    assert str(broken) == (
+        "1 trial known to the tracker, 1 not finished among them; 3 folds of rolling jobs counted with their job"
+    )
+
+
+def test_results_are_compared_on_the_dates_that_all_have():
+    found = compare_recorders("ideas")
+
+    assert found.table.index.tolist() == ["strong", "weak"]
+    assert (found.first, found.last, len(found.series)) == (DATES[20], DATES[-1], 140)
+    assert found.table["own_dates"].tolist() == [140, 160]
+    assert found.best == "strong"
+    assert found.n_trials == 4
+    weak = pred(0.02, 2)["score"].loc[DATES[20] :]
+    ic = pd.concat([weak, LABEL["LABEL0"]], axis=1).dropna().groupby(level=0).apply(lambda day: day.corr().iloc[0, 1])
+    assert found.table.loc["weak", "IC"] == pytest.approx(ic.mean())
+    # A skill this large is no luck; the weak one is.
+    assert found.dsr == found.table.loc["strong", "dsr"] > 0.95
+    assert found.table.loc["weak", "dsr"] < found.table.loc["weak", "psr"]
+    assert found.pbo == 0
+    assert any("20 dates of the longest result are left out" in note for note in found.notes)
+
+
+def test_more_trials_leave_less():
+    few, many = (compare_recorders("ideas", n_trials=number) for number in (2, 5000))
+
+    assert few.table.loc["weak", "dsr"] > 10 * many.table.loc["weak", "dsr"]
+    assert few.table["sharpe"].tolist() == many.table["sharpe"].tolist()
+    assert str(many.trials) == "5,000 trials, given by hand"
+
+
+def test_the_ic_can_be_the_basis():
+    found = compare_recorders("ideas/weak", "ideas/strong", basis="ic")
+
+    ratio = found.table["ICIR"] * 252**0.5
+    assert found.table["annual_sharpe"].tolist() == pytest.approx(ratio.tolist())
+    assert "Net a year" not in found.html()
+
+
+def test_overlapping_labels_shorten_the_track_record():
+    run = add_run("weekly", "five", {"pred.pkl": pred(0.2, 8), "label.pkl": LABEL}, label_horizon="5")
+
+    found = compare_recorders(R.get_recorder(recorder_id=run))
+
+    assert found.verdict.n_periods == 160 // 5
+    assert found.pbo is None
+    assert any("needs more than one result" in sentence for sentence in found.sentences)
+
+
+def test_a_comparison_is_printed_written_and_given_as_json(store, capsys, tmp_path):
+    page = tmp_path / "compared.html"
+
+    assert main(["compare", "ideas", "--uri", store, "--out", str(page)]) == 0
+    said = capsys.readouterr().out
+    assert "Comparison on 140 common dates" in said
+    assert "4 trials known to the tracker, 1 deleted among them" in said
+    html = page.read_text(encoding="utf-8")
+    assert "<script" not in html
+    assert "http" not in html
+    assert html.count("<svg") == 2
+
+    assert main(["compare", "ideas", "--json", "--trials", "9"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["n_trials"] == 9
+    assert answer["best"] == "strong"
+    assert {row["result"] for row in answer["results"]} == {"weak", "strong"}
+    assert 0 <= answer["deflated_sharpe_ratio"] <= 1
+
+
+def test_what_cannot_be_compared_is_said(capsys):
+    late = pred(0.1, 9).iloc[-60:]
+    run = add_run("late", "late", {"pred.pkl": late, "label.pkl": LABEL})
+    early = add_run("late", "early", {"pred.pkl": pred(0.1, 9).iloc[:600], "label.pkl": LABEL})
+    with pytest.raises(DataError, match="Only 0 dates have a result of each"):
+        compare_recorders(run, early)
+    with pytest.raises(DataError, match="basis is 'luck'"):
+        compare_recorders("ideas", basis="luck")
+    assert main(["compare", "ideas", "--trials", "0"]) == 1
+    assert main(["compare", "nowhere/nothing"]) == 1
+    assert "There is no experiment named 'nowhere'" in capsys.readouterr().err
+
+
+def test_quantstats_gets_daily_returns(monkeypatch, tmp_path, capsys):
+    given = {}
+
+    def html(returns, *, benchmark, output, title):
+        given.update(returns=returns, benchmark=benchmark, title=title)
+        (tmp_path / "sheet.html").write_text("sheet")
+        assert output == str(tmp_path / "sheet.html")
+
+    module = types.ModuleType("quantstats")
+    module.reports = types.SimpleNamespace(html=html)
+    monkeypatch.setitem(sys.modules, "quantstats", module)
+
+    assert main(["report", "ideas", "--tearsheet", "quantstats", "--out", str(tmp_path / "sheet.html")]) == 0
+
+    assert given["title"] == "strong"
+    assert given["benchmark"] is None
+    assert given["returns"].index.tolist() == DATES[20:].tolist()
+
+
+def test_alphalens_gets_factor_data_and_its_plots_are_kept(monkeypatch, tmp_path):
+    seen = []
+
+    def create_full_tear_sheet(data, *, by_group):
+        import matplotlib.pyplot as plt
+
+        seen.append(data)
+        plt.figure()
+
+    tears = types.ModuleType("alphalens.tears")
+    tears.create_full_tear_sheet = create_full_tear_sheet
+    monkeypatch.setitem(sys.modules, "alphalens", types.ModuleType("alphalens"))
+    monkeypatch.setitem(sys.modules, "alphalens.tears", tears)
+    out = tmp_path / "sheet.html"
+
+    assert main(["report", "ideas", "--tearsheet", "alphalens", "--out", str(out)]) == 0
+
+    (data,) = seen
+    assert list(data.columns) == ["1D", "factor", "factor_quantile"]
+    assert data.index.names == ["date", "asset"]
+    assert data.groupby(level="date")["factor_quantile"].agg(["min", "max"]).drop_duplicates().to_numpy().tolist() == [
+        [1, 5]
+    ]
+    picture = out.read_text().split("base64,")[1].split('"')[0]
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("kind", ["quantstats", "alphalens"])
+def test_a_tear_sheet_of_a_package_that_is_not_there(monkeypatch, capsys, kind):
+    monkeypatch.setitem(sys.modules, "quantstats", None)
+    monkeypatch.setitem(sys.modules, "alphalens.tears", None)
+
+    assert main(["report", "ideas", "--tearsheet", kind]) == 1
+    assert f"{kind} is not installed" in capsys.readouterr().err.replace("-reloaded", "")
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom rollforward.cli.main import build_parser\nbuild_parser().format_help()\n"
+        "import rollforward.workflow.reporting, rollforward.workflow.comparison\n"
+        "assert not {'pandas', 'mlflow', 'matplotlib'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
