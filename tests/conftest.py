@@ -37,6 +37,7 @@ def _clean_process(monkeypatch, tmp_path):
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # where journals go
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where copies of remote artifacts go
     settings.reset()
     yield
     settings.reset()

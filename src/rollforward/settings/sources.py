@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 PREFIX = "ROLLFORWARD_"
 # Of these the environment can hold a text; a manager's configuration is no text.
 VARIABLES = tuple(PREFIX + field.upper() for field in FIELDS if field != "exp_manager")
-# Variables of our prefix that are no settings (the scripts of a checkout read them) and are left alone.
-NOT_SETTINGS = ("ROLLFORWARD_TEST_", "ROLLFORWARD_VENV", "ROLLFORWARD_MONGOD_VENV")
+# Variables of our prefix that are no settings (the scripts of a checkout, and the cache of artifacts, read them).
+NOT_SETTINGS = ("ROLLFORWARD_TEST_", "ROLLFORWARD_VENV", "ROLLFORWARD_MONGOD_VENV", "ROLLFORWARD_CACHE_DIR")
 FILE, PYPROJECT = "rollforward.toml", "pyproject.toml"
 
 

@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from rollforward.workflow.progress import bar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Rich forgets steps that are older than this when it estimates; folds may take hours.
-_MEMORY_SECONDS = 30 * 24 * 3600.0
+    from rich.progress import Progress
 
 
 class Report(Protocol):
@@ -44,8 +44,8 @@ def reporting(total: int, progress: bool | None, label: str = "Training") -> Ite
     if total == 0 or progress is False or not (progress or console.is_terminal):
         yield _Silent()
     elif console.is_terminal:
-        with _bar(console) as bar:
-            yield _Bar(bar, total, label)
+        with bar(console) as shown:
+            yield _Bar(shown, total, label)
     else:
         yield _Lines(console, total, label)
 
@@ -59,10 +59,10 @@ class _Silent:
 
 
 class _Bar:
-    def __init__(self, bar: Progress, total: int, label: str) -> None:
-        self._bar = bar
+    def __init__(self, shown: Progress, total: int, label: str) -> None:
+        self._bar = shown
         self._label = label
-        self._id = bar.add_task(label, total=total)
+        self._id = shown.add_task(label, total=total)
 
     def start(self, name: str) -> None:
         self._bar.update(self._id, description=f"{self._label} {name}", refresh=True)
@@ -93,16 +93,3 @@ class _Lines:
         remaining = f", about {timedelta(seconds=round(left))} left" if self._done < self._total else ""
         line = f"{self._label} {self._done}/{self._total}: {self._name} took {now - self._started:.1f} s{remaining}"
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("ETA", style="dim"),
-        TimeRemainingColumn(),
-        console=console,
-        speed_estimate_period=_MEMORY_SECONDS,
-    )

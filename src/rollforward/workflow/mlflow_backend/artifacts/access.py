@@ -25,6 +25,7 @@ from rollforward.serialize.trust import trusted
 from rollforward.settings.masking import mask_credentials
 from rollforward.settings.nearest import did_you_mean
 from rollforward.workflow.mlflow_backend.artifacts.content import TAG, Digest, is_one_of
+from rollforward.workflow.mlflow_backend.artifacts.copies import keep_copy, load_copy
 from rollforward.workflow.mlflow_backend.artifacts.places import (
     checked_name,
     copies_in,
@@ -44,6 +45,7 @@ from rollforward.workflow.mlflow_backend.store.store_errors import mapped
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from rollforward.workflow.file_cache import FileCache
     from rollforward.workflow.mlflow_backend.artifacts.content import ContentTags
 
 __all__ = ["Artifacts", "checked_name", "local_folder"]
@@ -134,7 +136,9 @@ class Artifacts:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 move_file(file, target)
 
-    def load(self, name: str, unpickler: Any = None, contents: ContentTags | None = None) -> Any:
+    def load(
+        self, name: str, unpickler: Any = None, contents: ContentTags | None = None, cache: FileCache | None = None
+    ) -> Any:
         """Read an object back; see `Recorder.load_object`.
 
         Parameters
@@ -143,11 +147,13 @@ class Artifacts:
             As there.
         contents
             What the artifact should contain; ``None`` checks nothing.
+        cache
+            Copies of artifacts that are elsewhere, for a run whose contents were read just now.
         """
         name = checked_name(name)
         try:
             if contents is not None:
-                return self._load_checked(name, unpickler, contents)
+                return self._load_checked(name, unpickler, contents, None if self.folder is not None else cache)
             with self._opened(name) as file:
                 return read_object(file, name, unpickler)
         except UntrustedClassError as error:
@@ -160,18 +166,22 @@ class Artifacts:
             given = f"Artifact {name!r} of {self._run} cannot be read: {error.given}"
             raise LoadObjectError(given, error.expected, error.remedy) from error
 
-    def _load_checked(self, name: str, unpickler: Any, contents: ContentTags) -> Any:
+    def _load_checked(self, name: str, unpickler: Any, contents: ContentTags, cache: FileCache | None) -> Any:
         is_thorough = self.folder is None or trusted() is not None
         expected = contents.expected(name)
+        if (copy := load_copy(cache, expected, name, unpickler)) is not None:
+            return copy[0]
         end = None
         while True:
             with self._opened(name) as file:
                 if is_one_of(file, expected, thorough=is_thorough):
-                    return read_object(file, name, unpickler)
+                    found = read_object(file, name, unpickler)
+                    keep_copy(cache, expected, file)
+                    return found
                 expected, is_live = contents.refreshed(name)
                 if is_one_of(file, expected, thorough=is_thorough):
                     return read_object(file, name, unpickler)
-                found = Digest.of(file)
+                actual = Digest.of(file)
             # Somebody may be replacing it: then the file as it is now counts.
             if end is None:
                 end = monotonic() + PATIENCE
@@ -180,7 +190,7 @@ class Artifacts:
             else:
                 break
         raise LoadObjectError(
-            f"Artifact {name!r} of {self._run} has {found}; what was saved has {expected[0]}.",
+            f"Artifact {name!r} of {self._run} has {actual}; what was saved has {expected[0]}.",
             "the content that was saved.",
             f"It was damaged, or changed by other means. To take it as it is: delete_tags({TAG + name!r}).",
         )
@@ -245,6 +255,9 @@ class Artifacts:
                 file = (self.folder / name).open("rb")
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
                 raise self._missing(name) from error
+            except OSError as error:
+                given = f"Artifact {name!r} of {self._run} cannot be opened: {error.strerror or error}."
+                raise LoadObjectError(given, "a file that may be read.", f"Look at {self.folder / name}.") from error
             with file:
                 yield file
             return
