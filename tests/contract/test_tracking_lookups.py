@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import pickle
+from datetime import timedelta
 
 import pandas as pd
 import pytest
 
 from rollforward import settings
-from rollforward.errors import ExpAlreadyExistError, ExperimentNotFoundError, RecorderNotFoundError, TrackingError
+from rollforward.errors import (
+    ExpAlreadyExistError,
+    ExperimentNotFoundError,
+    RecorderNotFoundError,
+    SpoolError,
+    TrackingError,
+)
 from rollforward.testing import copy_store, release_store
 from rollforward.workflow import MLflowExpManager, QlibRecorder, R
 
@@ -280,6 +287,19 @@ def test_a_run_that_cannot_be_continued_stays_as_it_was(recording, monkeypatch):
         pytest.fail("must not be entered")
     assert recording.get_recorder(recorder_id=recorder.id).info == recorder.info
     assert recording.exp_manager.active_recorder is None
+
+
+def test_a_run_that_cannot_be_continued_for_want_of_a_journal_is_as_it_was(recording, tmp_path):
+    recorder = make(recording)
+    (tmp_path / "file").write_text("in the way")
+    with (
+        settings.override(spool="on", spool_dir=tmp_path / "file" / "spool"),
+        pytest.raises(SpoolError),
+        recording.start(experiment_name="demo", recorder_id=recorder.id, resume=True),
+    ):
+        pytest.fail("must not be entered")
+    stored = recording.get_recorder(recorder_id=recorder.id)
+    assert (stored.status, stored.ended_at) == ("FINISHED", pytest.approx(recorder.ended_at, abs=timedelta(seconds=1)))
 
 
 def test_resume_of_a_name_that_does_not_exist_starts_it_with_a_warning(recording, caplog):

@@ -13,6 +13,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from rollforward import settings
@@ -238,6 +240,37 @@ def test_a_run_that_ends_while_the_server_is_away_is_uploaded_by_the_next_start(
     run = client_for(proxy.uri).get_run(recorder.id)
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"x": 2.0})
     assert "note.txt" in R.get_exp(experiment_name="later").get_recorder(recorder.id).list_artifacts()
+
+
+def test_whatever_is_logged_while_the_server_is_away_arrives_later(proxy):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    settings.init(uri=proxy.uri)
+    figure = pyplot.figure()
+    with R.start(experiment_name="all kinds"):
+        recorder = R.get_recorder()
+        R.log_dict({"a": 1}, "config.json")
+        R.log_table({"year": [2020]}, "table.json")
+        recorder.flush()
+        proxy.refuse()
+        R.log_dict({"a": 2}, "config.json")
+        R.log_figure(figure, "plots/ic.png")
+        R.log_image(np.zeros((4, 4, 3), dtype=np.uint8), "plots/black.png")
+        R.log_image(np.zeros((4, 4, 3), dtype=np.uint8), key="weights", step=3)
+        R.log_input(pd.DataFrame({"close": [1.0]}), context="train", name="prices")
+        # Whether there are rows already, nobody can say.
+        with pytest.raises(StoreUnreachableError, match=r"append to 'table\.json'"):
+            R.log_table({"year": [2021]}, "table.json")
+        assert recorder.load_object("config.json") == {"a": 2}
+        proxy.restore()
+    pyplot.close(figure)
+    run = client_for(proxy.uri).get_run(recorder.id)
+    (data,) = run.inputs.dataset_inputs
+    assert (data.dataset.name, [tag.value for tag in data.tags]) == ("prices", ["train"])
+    assert run.data.tags["mlflow.loggedImages"] == "True"
+    stored = R.get_recorder(recorder_id=recorder.id)
+    assert stored.load_object("config.json") == {"a": 2}
+    assert stored.list_artifacts("plots") == ["plots/black.png", "plots/ic.png"]
+    assert len(stored.list_artifacts("images")) == 2
 
 
 def test_the_doctor_leaves_runs_alone_whose_end_waits_here(proxy, capsys, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from types import SimpleNamespace
 
@@ -10,17 +11,22 @@ from dictionaries import Model, Store
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, TEMPORARILY_UNAVAILABLE
+from mlflow.protos.databricks_pb2 import (
+    ENDPOINT_NOT_FOUND,
+    RESOURCE_DOES_NOT_EXIST,
+    TEMPORARILY_UNAVAILABLE,
+    UNAUTHENTICATED,
+)
 
-from rollforward.errors import TrackingError
+from rollforward.errors import StoreUnreachableError, TrackingError
 from rollforward.workflow.journal import Journal
 from rollforward.workflow.mlflow_backend.spool import carrier as carrying
-from rollforward.workflow.mlflow_backend.spool import clock as clocks
 from rollforward.workflow.mlflow_backend.spool import courier, spooled
-from rollforward.workflow.mlflow_backend.spool.clock import Clock
 from rollforward.workflow.mlflow_backend.spool.spooled import SpoolWriter
 from rollforward.workflow.mlflow_backend.store import reach
+from rollforward.workflow.mlflow_backend.write import clock as clocks
 from rollforward.workflow.mlflow_backend.write import operations, sending
+from rollforward.workflow.mlflow_backend.write.clock import Clock
 
 KEYS = st.sampled_from(["a", "b", "c", "bad"])
 TEXTS = st.sampled_from(["1", "2", "x" * 7000])
@@ -174,6 +180,98 @@ def apply(writer, store, model, begun, kind, values=None, time=0, step=0):
         (writer.put_params if kind == "params" else writer.put_tags)(dict(values))
 
 
+EMPTY = {
+    "metrics": lambda writer: writer.put_metrics(3, 1, {}),
+    "params": lambda writer: writer.put_params({}),
+    "tags": lambda writer: writer.put_tags({}),
+    "untag": lambda writer: writer.delete_tags([]),
+}
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+def test_a_call_with_nothing_in_it_is_waited_for_by_nobody(stores, kind, monkeypatch):
+    monkeypatch.setattr(spooled, "PATIENCE", 1.0)
+    stores.store = Far()
+    writer = open_writer()
+    EMPTY[kind](writer)
+    writer.flush()
+    writer.put_metrics(4, 1, {"x": 1.0})
+    EMPTY[kind](writer)
+    writer.flush()
+    assert stores.store.metrics() == {"x": [1.0]}
+    writer.finish("FINISHED", 5)
+
+
+@pytest.mark.parametrize("before", ["", '["t",{"a":"1"}]\n', '["d",["a"]]\n'])
+def test_a_journal_with_lines_that_hold_nothing_is_sent_to_its_end(stores, tmp_path, before):
+    """As an earlier version wrote them."""
+    stores.store = Far()
+    journal = Journal.create(tmp_path, "r", {})
+    journal.append(f'{before}["m",3,1,{{}}]\n["p",{{}}]\n'.encode())
+    carrier = courier.Courier("fake://", "r", journal, artifacts)
+    while carrier.carry():
+        pass
+    assert carrier.is_done
+    assert journal.sent == journal.end
+    journal.remove()
+
+
+def test_whoever_waits_and_whoever_puts_share_one_thread(stores, monkeypatch):
+    """Both may find that there is none yet."""
+    stores.store = Far()
+    writer = open_writer()
+    carrier = writer._carrier
+    both = threading.Barrier(2, timeout=10)
+    begun = []
+
+    class Slow(threading.Thread):
+        def start(self):
+            with suppress(threading.BrokenBarrierError):
+                both.wait(0.2)
+            begun.append(self)
+            super().start()
+
+    monkeypatch.setattr(carrying, "threading", SimpleNamespace(**vars(threading) | {"Thread": Slow}))
+    others = [threading.Thread(target=carrier.rouse) for _ in range(2)]
+    for each in others:
+        each.start()
+    for each in others:
+        each.join()
+    writer.put_metrics(1, 1, {"x": 1.0})
+    writer.finish("FINISHED", 5)
+    assert len(begun) == 1
+    begun[0].join(10)
+    assert not begun[0].is_alive()
+
+
+def test_a_journal_of_which_everything_is_sent_does_not_stay_behind(stores, monkeypatch):
+    """Of a writer that does not own the run; it looks just while the thread takes note of what was sent."""
+    stores.store = Far()
+    writer = SpoolWriter("fake://", "r", artifacts, {}, is_owner=False)
+    journal, noted = writer._journal, threading.Event()
+    acknowledge = journal.acknowledge
+
+    def slowly(position):
+        acknowledge(position)
+        noted.wait(0.5)
+
+    monkeypatch.setattr(journal, "acknowledge", slowly)
+    writer.put_tags({"a": "1"})
+    writer.leave()
+    assert not writer.path.exists()
+    assert stores.store.tags == {"a": "1"}
+
+
+def test_files_of_a_run_that_has_ended_are_refused_and_leave_nothing(stores):
+    stores.store = Far()
+    writer = open_writer()
+    writer.finish("FINISHED", 5)
+    with pytest.raises(StoreUnreachableError, match="has ended"):
+        writer.stage(lambda folder: (folder / "a.txt").write_text("a"))
+    assert writer.staged == []
+    assert not writer._journal.files.exists()
+
+
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.sets(st.sampled_from("ab"), min_size=1)), max_size=60)
 )
@@ -262,21 +360,27 @@ def test_a_request_that_makes_the_server_fail_does_not_stop_the_rest(stores, mon
     writer.finish("FINISHED", 1)
 
 
-def test_a_store_that_refuses_the_credentials_loses_nothing(stores):
-    from mlflow.protos.databricks_pb2 import UNAUTHENTICATED
-
+@pytest.mark.parametrize("code", [UNAUTHENTICATED, ENDPOINT_NOT_FOUND], ids=["credentials", "not MLflow"])
+def test_whoever_answers_that_nothing_can_be_had_here_loses_nothing(stores, code):
     store = stores.store = Far()
     log_batch, calls = store.log_batch, []
 
     def refuse(*args):
         calls.append(args)
         if len(calls) < 4:
-            raise MlflowException("who are you?", error_code=UNAUTHENTICATED)
+            raise MlflowException("<h1>No</h1>", error_code=code)
         log_batch(*args)
 
-    store.log_batch = refuse
+    def refuse_the_end(*args):
+        calls.append(args)
+        if len(calls) < 8:
+            raise MlflowException("<h1>No</h1>", error_code=code)
+        Far.update_run_info(store, *args)
+
+    store.log_batch, store.update_run_info = refuse, refuse_the_end
     writer = open_writer()
     writer.put_metrics(1, 0, {"x": 1.0})
     writer.flush()
     assert store.metrics() == {"x": [1.0]}
-    writer.finish("FINISHED", 1)
+    assert writer.finish("FINISHED", 1) is None
+    assert store.ends == [(3, 1)]

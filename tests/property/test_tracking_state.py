@@ -125,7 +125,7 @@ class Stacks(RuleBasedStateMachine):
             assert recorder.logged == logged
 
     def teardown(self):
-        active._at_exit.end_all()
+        active.end_all()
         assert active.open_runs() == []
         assert all(not recorder.is_open for recorder in self.expected)
 

@@ -10,7 +10,6 @@ handler is registered with the first run, not at import.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
 import sys
@@ -22,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rollforward.workflow.background import AtExit
 from rollforward.workflow.leaving import Terminated, sigterm, sigterm_as_exception, sys_exit, to_the_end, what_ends_it
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ class ActiveRun:
     recorder: Any
     uri_given: bool = False
     is_left_open: bool = False
+    # Whether somebody was told that this default run gets what may have been meant for another one.
+    is_told: bool = False
     pid: int = field(default_factory=lambda: _process.pid)
     error_before: BaseException | None = field(default_factory=lambda: getattr(sys, "last_value", None), repr=False)
 
@@ -149,10 +151,16 @@ def open_runs() -> list[ActiveRun]:
 
 
 class Scope:
-    """The active runs of one manager."""
+    """The active runs of one manager.
+
+    Attributes
+    ----------
+    default_run
+        The default run, open or ended; ``None`` before the first.
+    """
 
     def __init__(self) -> None:
-        self._default: ActiveRun | None = None
+        self.default_run: ActiveRun | None = None
         self._lock = threading.RLock()
 
     def runs(self) -> tuple[ActiveRun, ...]:
@@ -170,7 +178,7 @@ class Scope:
             for run in reversed(stack):
                 if run.scope is self and run.is_live:
                     return run
-        default = self._default
+        default = self.default_run
         return default if default is not None and default.is_live else None
 
     def find(self, recorder_id: str) -> Any:
@@ -198,26 +206,32 @@ class Scope:
         """
         run = self.current()
         if run is not None:
+            if run is self.default_run and not run.is_told and len(_open_runs) > 1:
+                run.is_told = self._say_where_it_goes()
             return run
         with self._lock:
-            if self._default is None or not self._default.is_live:
-                self._say_where_it_goes()
+            if self.default_run is None or not self.default_run.is_live:
+                is_told = self._say_where_it_goes()
                 with sigterm_as_exception():
-                    self._default = self._register(*open_run())
-                self._default.leave_open()
-            return self._default
+                    self.default_run = self._register(*open_run())
+                self.default_run.is_told = is_told
+                self.default_run.leave_open()
+            return self.default_run
 
-    def _say_where_it_goes(self) -> None:
-        """Warn of what is opened as the default run although there is, or was, a run that may have been meant."""
+    def _say_where_it_goes(self) -> bool:
+        """Warn of what goes to the default run although there is, or was, a run that may have been meant."""
         advice = "this goes to the default run. Hand the recorder over, or"
         if any(run.scope is self and run.pid == _process.pid for run in _stack.get()):
             logger.warning("The run that this thread or task was started in has ended; %s wait before it ends.", advice)
-        elif self.is_busy():
+        elif any(run.scope is self and run is not self.default_run for run in open_runs()):
             logger.warning(
                 "Logging in a thread or task that has no run of its own, while another one has: %s run the function "
                 "in contextvars.copy_context().",
                 advice,
             )
+        else:
+            return False
+        return True
 
     def end(self, run: ActiveRun | None, status: str, error: BaseException | None = None) -> None:
         """End a run and, before it, what was started inside it in this context and never ended."""
@@ -254,30 +268,13 @@ def _close_quietly(run: ActiveRun, status: str, error: BaseException | None = No
         logger.exception("A run could not be ended: %r", run.recorder)
 
 
-class _AtExit:
-    """Ends what is open when the process ends; registers itself once per process."""
-
-    def __init__(self) -> None:
-        self._pid: int | None = None
-
-    def ensure(self) -> None:
-        if self._pid == os.getpid():
-            return
-        self._pid = os.getpid()
-        atexit.register(self.end_all)
-        multiprocessing = sys.modules.get("multiprocessing")
-        if multiprocessing is not None and multiprocessing.parent_process() is not None:
-            # A worker of multiprocessing leaves through os._exit: atexit is skipped, its own finalizers are not.
-            from multiprocessing import util  # noqa: PLC0415  # loaded already, or not needed
-
-            util.Finalize(None, self.end_all, exitpriority=0)
-
-    def end_all(self) -> None:
-        # The process ends in any case: a signal that comes meanwhile, and is put off, has nothing left to do.
-        with suppress(KeyboardInterrupt, Terminated), to_the_end("What was logged is being written"):
-            for run in reversed(open_runs()):
-                error = _uncaught(run)
-                _close_quietly(run, status_of(error), error)
+def end_all() -> None:
+    """End what is open, because the process ends."""
+    # It ends in any case: a signal that comes meanwhile, and is put off, has nothing left to do.
+    with suppress(KeyboardInterrupt, Terminated), to_the_end("What was logged is being written"):
+        for run in reversed(open_runs()):
+            error = _uncaught(run)
+            _close_quietly(run, status_of(error), error)
 
 
 def _uncaught(run: ActiveRun) -> BaseException | None:
@@ -289,4 +286,4 @@ def _uncaught(run: ActiveRun) -> BaseException | None:
     return None if error is run.error_before else error
 
 
-_at_exit = _AtExit()
+_at_exit = AtExit(end_all, priority=0)

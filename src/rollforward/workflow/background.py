@@ -14,29 +14,41 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import threading
+    from collections.abc import Callable
 
 # Seconds that a fork waits for a write to end.
 _PATIENCE = 2.0
 
 
-class _AtExit:
-    """Writes what is left when the process ends; registers itself once per process."""
+class AtExit:
+    """Something that the end of the process does; registered once per process, by the first who needs it.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    do
+        What is done.
+    priority
+        Of two in a worker of multiprocessing, the one with the greater number comes first. Elsewhere it is the one
+        that was registered later.
+    """
+
+    def __init__(self, do: Callable[[], None], *, priority: int) -> None:
+        self._do = do
+        self._priority = priority
         self._pid: int | None = None
 
     def ensure(self) -> None:
+        """Have it done at the end of this process."""
         if self._pid == os.getpid():
             return
         self._pid = os.getpid()
-        # Earlier than the end of the open runs, which registered themselves before anything was logged.
-        atexit.register(drain_all)
+        atexit.register(self._do)
         multiprocessing = sys.modules.get("multiprocessing")
         if multiprocessing is not None and multiprocessing.parent_process() is not None:
             # A worker of multiprocessing leaves through os._exit: atexit is skipped, its own finalizers are not.
             from multiprocessing import util  # noqa: PLC0415  # loaded already, or not needed
 
-            util.Finalize(None, drain_all, exitpriority=1)
+            util.Finalize(None, self._do, exitpriority=self._priority)
 
 
 class Pending(Protocol):
@@ -53,7 +65,6 @@ class Pending(Protocol):
 
 
 _queues: weakref.WeakSet[Pending] = weakref.WeakSet()
-_at_exit = _AtExit()
 
 
 def at_exit() -> None:
@@ -71,6 +82,10 @@ def drain_all() -> None:
     """Write what is left in every queue of this process."""
     for queue in list(_queues):
         queue.farewell()
+
+
+# Earlier than the end of the open runs, which registers itself before anything is logged.
+_at_exit = AtExit(drain_all, priority=1)
 
 
 class _Fork:

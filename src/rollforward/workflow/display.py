@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 # Lines of one section; runs of an experiment that are shown, and that are asked for to be counted.
 _LINES, _RUNS, _COUNTED = 20, 10, 100
 _METRICS, _PARAMS = 4, 2
-_WIDTH, _ID = 60, 8
+# Of a cell; of one where the terminal is too narrow for all of them; of an id; of a time to the minute.
+_WIDTH, _NARROW, _ID, _TIME = 60, 16, 8, 16
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
@@ -34,11 +35,14 @@ class Section(NamedTuple):
         The cells, as texts; all rows are of one length.
     columns
         Names of the columns; empty where they explain themselves.
+    width
+        Characters of a cell that are shown.
     """
 
     name: str
     rows: Sequence[Sequence[str]]
     columns: Sequence[str] = ()
+    width: int = _WIDTH
 
 
 class Card(NamedTuple):
@@ -54,9 +58,7 @@ class Card(NamedTuple):
         lines = [self.title]
         for section in self.sections:
             lines += [f"{section.name}:"] if section.name else []
-            lines += [
-                f"  {line}" for line in _aligned([*([section.columns] if section.columns else []), *section.rows])
-            ]
+            lines += [f"  {line}" for line in _aligned(section, width - 2)]
         return "\n".join(_cut(line, width) for line in lines)
 
     @property
@@ -113,7 +115,8 @@ def _runs(experiment: Any) -> list[Section]:
     columns = ("name", "id", "status", "started", "took", *metrics, *params)
     rows = [
         [
-            *(str(recorder.name), str(recorder.id)[:_ID], recorder.status, recorder.start_time or "", _took(recorder)),
+            *(str(recorder.name), str(recorder.id)[:_ID], recorder.status),
+            *((recorder.start_time or "")[:_TIME], _took(recorder)),
             *(_number(measured[key]) if key in measured else "" for key in metrics),
             *(given.get(key, "") for key in params),
         ]
@@ -173,20 +176,34 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: max(0, width - 1)]}…"
 
 
-def _cell(text: str) -> str:
-    return _cut(" ".join(text.split()), _WIDTH)
+def _cell(text: str, width: int = _WIDTH) -> str:
+    return _cut(" ".join(text.split()), width)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    cells = [[_cell(text) for text in row] for row in rows]
+def _aligned(section: Section, width: int) -> list[str]:
+    """Lay a table out; what does not fit are the ends of long cells, and then the last columns, which are named."""
+    head = [section.columns] if section.columns else []
+    cells = [[_cell(text, section.width) for text in row] for row in (*head, *section.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in cells]
+    while head and _total(widths) > width and max(widths) > _NARROW:
+        widths[widths.index(max(widths))] -= 1
+    shown = next((n for n in range(len(widths), 1, -1) if _total(widths[:n]) <= width), 1) if head else len(widths)
+    lines = [_line(row[:shown], widths[:shown]) for row in cells]
+    return [*lines, f"... and {', '.join(section.columns[shown:])}"] if shown < len(widths) else lines
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(_cut(text, width).ljust(width) for text, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _total(widths: Sequence[int]) -> int:
+    """Return the length of a line, with two blanks between its cells."""
+    return sum(widths) + 2 * (len(widths) - 1)
 
 
 def _table(section: Section) -> str:
     head = "".join(f"<th>{html.escape(name)}</th>" for name in section.columns)
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{html.escape(_cell(text))}</td>' for text in row)}</tr>" for row in section.rows
-    )
+    cells = [[html.escape(_cell(text, section.width)) for text in row] for row in section.rows]
+    rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in cells)
     caption = f"<caption>{html.escape(section.name)}</caption>" if section.name else ""
     return f"<table>{caption}{f'<thead><tr>{head}</tr></thead>' if head else ''}<tbody>{rows}</tbody></table>"

@@ -1,28 +1,24 @@
-"""All experiments of one store: how an experiment is found, created and made active."""
+"""All experiments of one store, and the runs of this process that are active in them."""
 
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rollforward.errors import ExpAlreadyExistError, ExperimentNotFoundError, RecorderNotFoundError, TrackingError
+from rollforward.errors import RecorderNotFoundError, TrackingError
 from rollforward.settings.masking import mask_credentials
-from rollforward.settings.nearest import did_you_mean
 from rollforward.settings.normalize import absolute_sqlite
-from rollforward.settings.state import current
 from rollforward.workflow.active import FINISHED, SCHEDULED, Scope, status_of
+from rollforward.workflow.catalog import Catalog
 from rollforward.workflow.default_store import DefaultStore
 from rollforward.workflow.leaving import sigterm_as_exception
 from rollforward.workflow.recent import RecentExperiments
 from rollforward.workflow.recorder import checked_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import pandas as pd
+    from collections.abc import Iterator
 
     from rollforward.workflow.active import ActiveRun
     from rollforward.workflow.exp import Experiment
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class ExpManager(ABC):
+class ExpManager(Catalog):
     """The experiments of one store, and the active runs.
 
     Parameters
@@ -43,8 +39,8 @@ class ExpManager(ABC):
     """
 
     def __init__(self, uri: str | None = None, default_exp_name: str | None = None) -> None:
+        super().__init__(default_exp_name)
         self._store = DefaultStore(uri, self.checked_uri)
-        self._default_exp_name = default_exp_name
         self._scope = Scope()
         self._recent = RecentExperiments()
 
@@ -60,11 +56,6 @@ class ExpManager(ABC):
             If the backend does not open this kind of store.
         """
         return absolute_sqlite(str(uri), Path.cwd())
-
-    @property
-    def default_exp_name(self) -> str:
-        """Experiment that is used where none is named."""
-        return self._default_exp_name or current().experiment
 
     @property
     def default_uri(self) -> str:
@@ -182,7 +173,9 @@ class ExpManager(ABC):
         That run belongs to the process: threads without a run of their own share it, and it is FINISHED when the
         interpreter exits.
         """
-        run = self._scope.current() or self._scope.default(self._open_default)
+        run = self._scope.current()
+        if run is None or run is self._scope.default_run:
+            run = self._scope.default(self._open_default)
         recorder: Recorder = run.recorder
         return recorder
 
@@ -220,88 +213,6 @@ class ExpManager(ABC):
             experiment.start()
         return experiment
 
-    def create_exp(self, experiment_name: str) -> Experiment:
-        """Create an experiment.
-
-        Raises
-        ------
-        ExpAlreadyExistError
-            If the name is taken, perhaps by an experiment in the trash.
-        """
-        return self._create(self._checked_name(experiment_name), self.uri)
-
-    @abstractmethod
-    def search_records(self, experiment_ids: Sequence[str] | None = None, **kwargs: Any) -> pd.DataFrame:
-        """Search runs.
-
-        Parameters
-        ----------
-        experiment_ids
-            Ids; ``None`` searches all experiments that are not deleted.
-        **kwargs
-            ``filter_string`` (MLflow's grammar), ``run_view_type`` (1 active, 2 deleted, 3 both), ``max_results``
-            (``None`` is all) and ``order_by`` (a list; default newest first).
-
-        Returns
-        -------
-        pd.DataFrame
-            One row per run: ``run_id, experiment_id, run_name, status`` (MLflow's), ``start_time, end_time`` (UTC),
-            ``artifact_uri``, and one column for each ``metrics.*``, ``params.*`` and ``tags.*`` that occurs.
-        """
-
-    @abstractmethod
-    def delete_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> None:
-        """Delete an experiment and its runs (MLflow keeps them in its trash); the name is free again.
-
-        Raises
-        ------
-        ExperimentNotFoundError
-            If there is no such experiment.
-        TrackingError
-            If neither an id nor a name is given.
-        """
-
-    @abstractmethod
-    def restore_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> Experiment:
-        """Bring a deleted experiment back with its runs, under the name that it had.
-
-        Parameters
-        ----------
-        experiment_id
-            Wins over a name.
-        experiment_name
-            The last experiment of this name that was deleted.
-
-        Raises
-        ------
-        ExperimentNotFoundError
-            If there is none in the trash.
-        ExpAlreadyExistError
-            If another experiment has the name now.
-        TrackingError
-            If neither an id nor a name is given.
-        """
-
-    def list_experiments(self) -> dict[str, Experiment]:
-        """List the experiments that are not deleted, by name."""
-        return dict(self._list(self.uri))
-
-    @abstractmethod
-    def _list(self, uri: str) -> Mapping[str, Experiment]:
-        """Read the experiments of a store that are not deleted."""
-
-    @abstractmethod
-    def _find(self, uri: str, *, experiment_id: str | None = None, name: str | None = None) -> Experiment | None:
-        """Read an experiment by id or by name; ``None`` if there is none or it is deleted."""
-
-    @abstractmethod
-    def _find_recorder(self, uri: str, recorder_id: str) -> Recorder | None:
-        """Read a run by id; ``None`` if there is none or it is deleted."""
-
-    @abstractmethod
-    def _create(self, experiment_name: str, uri: str) -> Experiment:
-        """Create an experiment in a store."""
-
     def get_recorder(self, recorder_id: str) -> Recorder:
         """Find a recorder of any experiment by its id.
 
@@ -317,49 +228,6 @@ class ExpManager(ABC):
                 "the id of a run that is not deleted.",
             )
         return found
-
-    def _find_or_create(
-        self, experiment_id: str | None, name: str | None, *, create: bool, uri: str | None = None
-    ) -> Experiment:
-        store = uri or self.uri
-        if experiment_id is not None:
-            found = self._find(store, experiment_id=experiment_id)
-            if found is None:
-                raise ExperimentNotFoundError(
-                    f"There is no experiment with id {experiment_id!r} in {mask_credentials(store)}.",
-                    "the id of an experiment that is not deleted.",
-                )
-            return found
-        wanted = self._checked_name(self.default_exp_name if name is None else name)
-        found = self._find(store, name=wanted)
-        if found is not None:
-            return found
-        if not create:
-            raise self._not_found(wanted, store, is_default=name is None)
-        try:
-            return self._create(wanted, store)
-        except ExpAlreadyExistError:
-            # Another process was faster; only an experiment in the trash leaves nothing to find.
-            found = self._find(store, name=wanted)
-            if found is None:
-                raise
-            return found
-
-    def _checked_name(self, name: str) -> str:
-        if isinstance(name, str) and name.strip():
-            return name
-        raise ExperimentNotFoundError(f"{name!r} is no name of an experiment.", "a text that is not blank.")
-
-    def _not_found(self, name: str, uri: str, *, is_default: bool) -> ExperimentNotFoundError:
-        remedy = did_you_mean(name, self._list(uri), otherwise="List them with R.list_experiments().")
-        given = f"no experiment named {name!r} in {mask_credentials(uri)}."
-        if is_default:
-            return ExperimentNotFoundError(
-                f"No recorder is active, no experiment was named, and there is {given}",
-                "the name or id of an experiment, or to be asked while a recorder is active.",
-                remedy,
-            )
-        return ExperimentNotFoundError(f"There is {given}", remedy=remedy)
 
     def _begin(
         self,

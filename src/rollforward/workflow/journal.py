@@ -11,6 +11,7 @@ everything, the file is cut to that line.
     ["t",{"kind":"fold"}]                   tags
     ["d",["old"]]                           deleted tags
     ["n","name"]                            name of the run
+    ["i",{"dataset":{"name":"prices",...},"tags":{}}]   what data the run works on
     ["f","3"]                               files to upload, from folder 3 of <file>.files
     ["e","FINISHED",1700000000000]          end: status, time in ms
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FORMAT = 1
-METRICS, PARAMS, TAGS, UNTAG, NAME, FILES, END = "m", "p", "t", "d", "n", "f", "e"
+METRICS, PARAMS, TAGS, UNTAG, NAME, INPUT, FILES, END = "m", "p", "t", "d", "n", "i", "f", "e"
 CHUNK = 256 * 1024
 # A journal that is never empty is copied to a shorter one when so much of it is sent, and so little is not.
 _LONG, _SHORT = 8 * 1024 * 1024, 1024 * 1024

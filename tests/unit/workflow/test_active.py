@@ -177,6 +177,22 @@ def test_logging_in_a_thread_beside_an_active_run_says_where_it_goes(scope, capl
     assert not run.is_live
 
 
+def test_logging_in_a_thread_to_a_default_run_that_is_open_says_so_once(scope, caplog):
+    default = scope.default(lambda: ("experiment", FakeRecorder("default")))
+    assert scope.default(None) is default
+    assert caplog.text == ""
+    run = push(scope)
+    for _ in range(2):
+        thread = threading.Thread(target=scope.default, args=(None,))
+        thread.start()
+        thread.join()
+    assert scope.default(None) is run
+
+    assert caplog.text.count("Hand the recorder over") == 1
+    scope.end(run, FINISHED)
+    scope.end(default, FINISHED)
+
+
 def test_a_forked_process_starts_without_active_runs(scope, monkeypatch):
     run = push(scope)
     pid = os.getpid()
@@ -221,13 +237,13 @@ def test_a_headline_is_one_short_line():
 def test_what_is_open_at_exit_is_finished_or_failed_by_the_uncaught_error(scope, monkeypatch):
     monkeypatch.setattr(sys, "last_value", ValueError("of an earlier cell"), raising=False)
     quiet = push(scope, "quiet")
-    active._at_exit.end_all()
+    active.end_all()
     assert quiet.recorder.ended == [(FINISHED, None)]
 
     failed = push(scope, "failed")
     error = ValueError("ends the script")
     monkeypatch.setattr(sys, "last_value", error)
-    active._at_exit.end_all()
+    active.end_all()
     assert failed.recorder.ended == [(FAILED, error)]
 
 

@@ -134,6 +134,25 @@ def test_an_experiment_shows_its_newest_runs(recording):
     assert "1.375" in shown[1]
 
 
+def test_an_experiment_fits_into_a_terminal(recording, monkeypatch):
+    """Whole columns are left out, and named; no figure is cut."""
+    monkeypatch.setenv("COLUMNS", "80")
+    measured = {"IC": 0.03125, "ICIR": 0.40625, "Rank IC": 0.02734375, "Rank ICIR": 0.3515625}
+    finished(recording, "a rather long name of a run that says what it is about", **measured)
+    lines = str(recording.get_exp(experiment_name="momentum")).splitlines()
+    assert max(map(len, lines)) <= 80
+    head, row, rest = lines[-3:]
+    assert head.split() == ["name", "id", "status", "started", "took", "IC"]
+    assert row.startswith("  a rather long n…  ")
+    assert row.endswith("  0.03125")
+    assert rest == "  ... and ICIR, Rank IC, Rank ICIR"
+
+    monkeypatch.setenv("COLUMNS", "140")
+    *_, head, row = str(recording.get_exp(experiment_name="momentum")).splitlines()
+    assert head.endswith("Rank IC    Rank ICIR")
+    assert row.endswith("0.0273438  0.351562")
+
+
 def test_an_experiment_costs_one_search_of_bounded_size(recording, requests):
     finished(recording)
     experiment = recording.get_exp(experiment_name="momentum")

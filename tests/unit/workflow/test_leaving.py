@@ -92,7 +92,7 @@ def test_at_exit_a_signal_keeps_no_run_from_being_ended(scope):
     for recorder in first:
         scope.push("e", recorder)
 
-    active._at_exit.end_all()
+    active.end_all()
 
     assert [recorder.ended for recorder in first] == [[FINISHED]] * 2
 

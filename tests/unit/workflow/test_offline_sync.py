@@ -28,6 +28,7 @@ from rollforward.workflow import R
 from rollforward.workflow.mlflow_backend.offline import upload as upload_module
 from rollforward.workflow.mlflow_backend.offline.source import parents_first
 from rollforward.workflow.mlflow_backend.offline.sync import sync
+from rollforward.workflow.mlflow_backend.spool import replay
 from rollforward.workflow.mlflow_backend.store.address import opened_uri
 
 SOURCE = Path(__file__).resolve().parents[3] / "src"
@@ -411,6 +412,7 @@ def test_models_and_data_sets_arrive_too(folder, target, tmp_path):
         here.log_outputs(run_id, [LoggedModelOutput(model.model_id, 3)])
         here.create_logged_model(home, name="unfinished", source_run_id=run_id)
         here.log_inputs(run_id, [DatasetInput(Dataset("prices", "d1", "local", "prices.csv"))])
+        here.log_inputs(run_id, [DatasetInput(Dataset("same prices", "d1", "local", "prices.csv"))])
     report = sync(folder, target)
     assert report.models == 1
     shutil.rmtree(folder / "uploads")
@@ -418,11 +420,18 @@ def test_models_and_data_sets_arrive_too(folder, target, tmp_path):
 
     client = MlflowClient(target)
     (run,) = client.search_runs(["1"])
-    assert [item.dataset.name for item in run.inputs.dataset_inputs] == ["prices"]
+    assert sorted(item.dataset.name for item in run.inputs.dataset_inputs) == ["prices", "same prices"]
     (copy,) = client.search_logged_models(["1"])
     assert (copy.name, copy.source_run_id, copy.status, copy.params) == ("line", run.info.run_id, "READY", {"a": "1"})
     assert [(item.model_id, item.step) for item in run.outputs.model_outputs] == [(copy.model_id, 3)]
     assert (Path(copy.artifact_location.removeprefix("file://")) / "MLmodel").read_text() == "flavors: {}"
+
+
+def test_a_journal_that_vanishes_while_they_are_listed_hides_no_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(replay, "store_folder", lambda _uri: tmp_path)
+    (tmp_path / "b.2.jsonl").write_text("")
+    (tmp_path / "a.1.jsonl").symlink_to(tmp_path / "gone")
+    assert replay.journals_of("http://127.0.0.1:9") == [tmp_path / "b.2.jsonl"]
 
 
 def test_a_stand_in_that_cannot_be_written_is_a_clear_error(tmp_path):

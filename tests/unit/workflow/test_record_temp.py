@@ -123,6 +123,20 @@ def test_a_record_stays_what_it_is_when_loading_fails():
     assert child.list() == ["b.pkl"]
 
 
+def test_a_file_that_is_there_and_cannot_be_read_hides_no_other():
+    recorder = MemoryRecorder(**{"parent/b.pkl": 2, "child/b.pkl": 3})
+    there = recorder.load_object
+
+    def load_object(name):
+        if name == "child/b.pkl":
+            raise LoadObjectError("It is damaged.")
+        return there(name)
+
+    recorder.load_object = load_object
+    with pytest.raises(LoadObjectError, match="damaged"):
+        Child(recorder).load("b.pkl")
+
+
 def test_check_names_every_missing_file():
     child = Child(MemoryRecorder(**{"child/b.pkl": 1}))
     child.check(include_self=True, parents=False)
@@ -145,6 +159,26 @@ def test_a_missing_dependency_is_an_error_and_nothing_is_computed():
         record.generate()
     assert record.calls == 0
     assert type(record) is Counting
+
+
+def test_an_optional_record_without_its_input_is_left_out_with_a_warning(caplog):
+    recorder = MemoryRecorder()
+    record = Counting(recorder, optional=True)
+    assert record.generate() is None
+    assert record.calls == 0
+    assert recorder.objects == {}
+    assert "Counting is left out, it is optional: The run run-1 has no parent/a.pkl." in caplog.text
+    recorder.objects["parent/a.pkl"] = 1
+    assert record.generate() == {"n.pkl": 1}
+
+
+def test_an_optional_record_still_fails_at_its_own_mistakes():
+    class Broken(Counting):
+        def _generate(self):
+            raise DataError("It cannot be computed.")
+
+    with pytest.raises(DataError):
+        Broken(MemoryRecorder(**{"parent/a.pkl": 1}), optional=True).generate()
 
 
 def test_existing_files_are_kept_only_when_asked():
@@ -201,7 +235,7 @@ def test_signal_record_needs_a_model_and_a_dataset():
 
 def test_sig_ana_equals_plain_pandas():
     recorder = filled()
-    stored = SigAnaRecord(recorder).generate()
+    stored = SigAnaRecord(recorder, analyses=()).generate()
     pair = pd.DataFrame({"p": column(0), "l": column(1)})
     groups = pair.groupby(level="datetime")
     ic = pd.Series({date: part["p"].corr(part["l"]) for date, part in groups})
@@ -216,7 +250,7 @@ def test_sig_ana_equals_plain_pandas():
 
 def test_sig_ana_long_short_is_annualised():
     recorder = filled()
-    record = SigAnaRecord(recorder, ana_long_short=True, ann_scaler=100)
+    record = SigAnaRecord(recorder, ana_long_short=True, ann_scaler=100, analyses=())
     stored = record.generate()
     assert sorted(stored) == sorted(record.list()) == ["ic.pkl", "long_avg_r.pkl", "long_short_r.pkl", "ric.pkl"]
     spread, average = stored["long_short_r.pkl"], stored["long_avg_r.pkl"]

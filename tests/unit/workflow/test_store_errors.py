@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+import traceback
 
 import pytest
 import requests
@@ -106,3 +107,17 @@ def test_the_reason_of_no_answer_is_short(inner, says):
     # What a server says of its own troubles stays.
     said = mlflow_error("INTERNAL_ERROR", f"S3: {error}")
     assert short_reason(said) == str(said)
+
+
+def test_a_server_that_is_away_is_one_error_and_not_a_page_of_them():
+    """What each layer of the libraries says of it is in ``__context__``, for who wants it."""
+    from rollforward.workflow.mlflow_backend.store.client import client_for
+    from rollforward.workflow.mlflow_backend.store.http_store import brief
+
+    uri = "http://127.0.0.1:9"
+    with pytest.raises(StoreUnreachableError, match="Connection refused") as caught, brief(), mapped("read it"):
+        client_for(uri).get_run("r")
+    shown = "".join(traceback.format_exception(caught.value))
+    assert shown.count("Traceback") == 1
+    assert "urllib3" not in shown
+    assert isinstance(caught.value.__context__, MlflowException)

@@ -159,7 +159,9 @@ class RunUpload:
 
     def _send_inputs(self) -> None:
         inputs = getattr(self._run.inputs, "dataset_inputs", None) or []
-        new = {item.dataset.digest: item for item in inputs if item.dataset.digest not in self._progress.inputs}
+        # The same data may have several names.
+        named = {f"{item.dataset.digest} {item.dataset.name}": item for item in inputs}
+        new = {key: item for key, item in named.items() if key not in self._progress.inputs}
         if new:
             self._is_changed = True
             with mapped("note the data sets of a run"):

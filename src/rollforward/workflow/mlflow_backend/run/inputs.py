@@ -10,25 +10,27 @@ from rollforward.errors import TrackingError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mlflow.entities import DatasetInput
-
 _CONTEXT = "mlflow.data.context"
 _DIGITS = 16
 
 
-def data_input(dataset: Any, context: str | None, tags: Mapping[str, str] | None, name: str | None) -> DatasetInput:
-    """Describe data; see `Recorder.log_input`.
+def data_input(dataset: Any, context: str | None, tags: Mapping[str, str] | None, name: str | None) -> dict[str, Any]:
+    """Describe data, as plain values; see `Recorder.log_input`.
+
+    Returns
+    -------
+    dict
+        ``dataset``, what MLflow's ``Dataset`` is made of, and ``tags``, a dictionary of texts.
 
     Raises
     ------
     TrackingError
         If they are of a kind that MLflow does not know.
     """
-    from mlflow.entities import DatasetInput, InputTag  # noqa: PLC0415  # rarely needed
-
     notes = dict(tags or {}) | ({} if context is None else {_CONTEXT: context})
     described = dataset if hasattr(dataset, "_to_mlflow_entity") else _described(dataset, name)
-    return DatasetInput(described._to_mlflow_entity(), [InputTag(key, str(value)) for key, value in notes.items()])  # noqa: SLF001  # as mlflow.log_input does
+    entity = described._to_mlflow_entity()  # noqa: SLF001  # as mlflow.log_input does
+    return {"dataset": dict(entity), "tags": {key: str(value) for key, value in notes.items()}}
 
 
 def _described(dataset: Any, name: str | None) -> Any:

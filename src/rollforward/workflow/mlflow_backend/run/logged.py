@@ -8,10 +8,13 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any
 
 from rollforward.errors import StoreUnreachableError, TrackingError
+from rollforward.workflow.as_read import is_as_read
+from rollforward.workflow.file_cache import file_cache
 from rollforward.workflow.mlflow_backend.artifacts.access import Artifacts
 from rollforward.workflow.mlflow_backend.artifacts.content import ContentTags
 from rollforward.workflow.mlflow_backend.artifacts.places import files_of, local_folder
 from rollforward.workflow.mlflow_backend.run import life
+from rollforward.workflow.mlflow_backend.run.formats import Formats
 from rollforward.workflow.mlflow_backend.run.inputs import data_input
 from rollforward.workflow.mlflow_backend.spool.staging import SpooledArtifacts
 from rollforward.workflow.mlflow_backend.store.client import client_for, mapped
@@ -161,36 +164,39 @@ class LoggedRun(Recorder):
 
     def log_dict(self, dictionary: Any, artifact_file: str) -> None:
         """Store a dictionary or list as JSON or, by the suffix, as YAML."""
-        self._pass_on("log_dict", dictionary, artifact_file)
+        self._put_as("log_dict", dictionary, artifact_file)
 
     def log_figure(self, figure: Any, artifact_file: str) -> None:
         """Store a figure of matplotlib or plotly; the suffix decides the format."""
-        self._pass_on("log_figure", figure, artifact_file)
-
-    def log_table(self, data: Any, artifact_file: str) -> None:
-        """Append rows to a table (``.json`` or ``.parquet``) that MLflow's pages can show; an index is dropped."""
-        self._pass_on("log_table", data, artifact_file)
+        self._put_as("log_figure", figure, artifact_file)
 
     def log_image(self, image: Any, artifact_file: str | None = None, **kwargs: Any) -> None:
         """Store a picture; see `Recorder.log_image`."""
-        self._pass_on("log_image", image, artifact_file, **kwargs)
+        self._put_as("log_image", image, artifact_file, **kwargs | {"synchronous": True})
+
+    def _put_as(self, method: str, thing: Any, artifact_file: str | None, **kwargs: Any) -> None:
+        with mapped(f"{method} to run {self.require_id()}"):
+            if artifact_file is not None:
+                self._contents.withdraw([artifact_file])
+            formats = Formats(self._artifacts.put_files, self._writer.put_tags)
+            getattr(formats, method)(self.id, thing, artifact_file, **kwargs)
+
+    def log_table(self, data: Any, artifact_file: str) -> None:
+        """Append rows to a table (``.json`` or ``.parquet``) that MLflow's pages can show; an index is dropped."""
+        with mapped(f"log_table to run {self.require_id()}"):
+            self._contents.withdraw([artifact_file])
+            if self._spool is not None and not self._spool.is_answered():
+                raise StoreUnreachableError(
+                    f"Could not append to {artifact_file!r} of run {self.id}: the store does not answer.",
+                    remedy="Try again later. Everything else that logs does not need it now, save_objects for one.",
+                )
+            client_for(self.uri).log_table(self.require_id(), data, artifact_file)
 
     def log_input(
         self, dataset: Any, context: str | None = None, tags: Mapping[str, str] | None = None, name: str | None = None
     ) -> None:
         """Note what data the run works on; see `Recorder.log_input`."""
-        self._pass_on("log_inputs", datasets=[data_input(dataset, context, tags, name)])
-
-    def _pass_on(self, method: str, *arguments: Any, **keywords: Any) -> None:
-        if len(arguments) > 1 and arguments[1] is not None:
-            self._contents.withdraw([arguments[1]])
-        if self._spool is not None and not self._spool.is_answered():
-            raise StoreUnreachableError(
-                f"Could not {method} to run {self.id}: the store does not answer.",
-                remedy="Try again later. save_objects, log_text and log_artifact do not need it now.",
-            )
-        with mapped(f"{method} to run {self.require_id()}"):
-            getattr(client_for(self.uri), method)(self.id, *arguments, **keywords)
+        self._writer.put_input(data_input(dataset, context, tags, name))
 
     def save_objects(self, local_path: Any = None, artifact_path: Any = None, **kwargs: Any) -> None:
         """Store objects, or what lies at a path; see `Recorder.save_objects`."""
@@ -209,7 +215,9 @@ class LoggedRun(Recorder):
     def load_object(self, name: str, unpickler: Any = None) -> Any:
         """Read an artifact back; see `Recorder.load_object`."""
         life.settle(self)
-        return self._artifacts.load(name, unpickler, self._contents)
+        # What a stale listing promised would be an old content.
+        cache = file_cache if self._as_read() is not None else None
+        return self._artifacts.load(name, unpickler, self._contents, cache=cache)
 
     def list_artifacts(self, artifact_path: str | None = None) -> list[str]:
         """List one folder of the artifacts; see `Recorder.list_artifacts`."""
@@ -251,6 +259,11 @@ class LoggedRun(Recorder):
         self._artifact_uri = run.info.artifact_uri
         return run
 
+    def _as_read(self) -> Run | None:
+        """Return the run as it was listed, where that is what the store has: see `as_read`."""
+        is_final = self._run is not None and not self._is_stale and self.status in (self.STATUS_FI, self.STATUS_FA)
+        return self._run if is_final and is_as_read(self) else None
+
     def _last_read(self) -> Run:
         life.settle(self, files=False)
         return self._read() if self._run is None or self._is_stale else self._run
@@ -272,15 +285,15 @@ class LoggedRun(Recorder):
 
     def list_metrics(self) -> dict[str, float]:
         """Read the metrics; see `Recorder.list_metrics`."""
-        return dict(self._read().data.metrics)
+        return dict((self._as_read() or self._read()).data.metrics)
 
     def list_params(self) -> dict[str, str]:
         """Read the parameters."""
-        return dict(self._read().data.params)
+        return dict((self._as_read() or self._read()).data.params)
 
     def list_tags(self) -> dict[str, str]:
         """Read the tags."""
-        return dict(self._read().data.tags)
+        return dict((self._as_read() or self._read()).data.tags)
 
 
 def _time(milliseconds: int | None) -> datetime | None:

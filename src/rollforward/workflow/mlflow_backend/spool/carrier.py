@@ -71,6 +71,8 @@ class Carrier:
         self._away_since: float | None = None
         self._has_warned = False
         self._thread: threading.Thread | None = None
+        # Reentrant: a signal handler may log while this thread is inside.
+        self._starting = threading.RLock()
         self.is_idle = True
         self.is_over = False
         self.reason = ""
@@ -95,6 +97,13 @@ class Carrier:
         """Have what was put carried soon."""
         self.is_idle = False
         if self._thread is None:
+            self._start()
+        self._wake.set()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
             thread = threading.Thread(target=self._work, name="rollforward-spool", daemon=True)
             try:
                 thread.start()
@@ -103,7 +112,6 @@ class Carrier:
                 logger.debug("No thread for the journal: %s", error)
                 return
             self._thread = thread
-        self._wake.set()
 
     def _work(self) -> None:
         while not self.is_over:
@@ -262,6 +270,13 @@ class Carrier:
         """At the end of a forked process: wait a little for what it logged; the end of a run waits for its own."""
         if self.is_over or self._journal.header.get("is_owner"):
             return
-        if self.wait(FAREWELL) and self._courier.is_done:
-            self.stop()
-            self._journal.remove()
+        # The thread may be about to take note of what the store has.
+        sending = self.hold(FAREWELL) if self.wait(FAREWELL) else None
+        if sending is None:
+            return
+        try:
+            if self._courier.is_done:
+                self.stop()
+                self._journal.remove()
+        finally:
+            sending.release()

@@ -14,10 +14,10 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import requests
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 
 from rollforward.errors import StoreUnreachableError, TrackingError
-from rollforward.workflow.journal import END, FILES, NAME, UNTAG
+from rollforward.workflow.journal import END, FILES, INPUT, NAME, UNTAG
 from rollforward.workflow.mlflow_backend.spool.parcel import Parcel, gather
 from rollforward.workflow.mlflow_backend.store.http_store import brief
 from rollforward.workflow.mlflow_backend.store.reach import is_reachable
@@ -42,6 +42,8 @@ PATIENCE = 60.0
 _LOCKED_OUT = frozenset({"UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED", "PERMISSION_DENIED"})
 # A server's disk may be full; a client's own complaints have the same code, and are found to be to blame.
 _ILL = frozenset({"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"})
+# The page of something between, such as a proxy whose server is being started anew: MLflow answers in JSON.
+_NOT_MLFLOW = "ENDPOINT_NOT_FOUND"
 _UNAUTHORIZED = (401, 403)
 _SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^\"')]+)")
 _PROBE = "mlflow.rollforward.probe"
@@ -130,6 +132,9 @@ class Courier:
                 if step.position is not None:
                     self._journal.acknowledge(step.position)
                 del self._steps[0]
+        if self._journal.sent < self._position:
+            # Lines with nothing in them make no step.
+            self._journal.acknowledge(self._position)
         return True
 
     def end(self, status: str, milliseconds: int) -> None:
@@ -177,6 +182,8 @@ class Courier:
             return lambda: self._operations.delete_tags(rest[0])
         if kind == NAME:
             return lambda: self._operations.rename(rest[0])
+        if kind == INPUT:
+            return lambda: self._operations.log_input(rest[0])
         if kind == FILES:
             return lambda: self._upload(str(rest[0]))
         if kind == END:
@@ -238,7 +245,7 @@ class Courier:
 
 def _briefly(error: Exception) -> str:
     """Say what is wrong with a store, without the layers that a refused connection is wrapped in."""
-    cause = error.__cause__ if isinstance(error, TrackingError) else None
+    cause = error.__cause__ or error.__context__ if isinstance(error, TrackingError) else None
     if isinstance(error, TrackingError) and cause is None:
         text = error.given
     else:
@@ -256,7 +263,8 @@ def _is_temporary(error: BaseException) -> bool:
     if isinstance(error, TrackingError) and error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, MlflowException):
-        return error_code(error) in _LOCKED_OUT | _ILL
+        is_foreign = error_code(error) == _NOT_MLFLOW and not isinstance(error, RestException)
+        return is_foreign or error_code(error) in _LOCKED_OUT | _ILL
     if isinstance(error, requests.RequestException):
         return error.response is None or error.response.status_code in _UNAUTHORIZED
     return isinstance(error, ConnectionError | TimeoutError)

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -65,13 +66,15 @@ class Replayed:
 
 def journals_of(uri: str) -> list[Path]:
     """Return the journals that wait for a store, those of living processes included, the oldest first."""
-    try:
-        with os.scandir(store_folder(uri)) as entries:
-            names = sorted((entry.stat().st_mtime, entry.path) for entry in entries if entry.name.endswith(SUFFIX))
-    except OSError:
-        return []
     folder = store_folder(uri)
-    return [folder / os.path.basename(path) for _, path in names]  # noqa: PTH119  # no object per name
+    found = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            # One may be removed at this moment.
+            with suppress(FileNotFoundError):
+                if entry.name.endswith(SUFFIX):
+                    found.append((entry.stat().st_mtime, entry.name))
+    return [folder / name for _, name in sorted(found)]
 
 
 def replay_journals(uri: str, *, run_id: str | None = None) -> Replayed:
@@ -118,7 +121,9 @@ def replay_in_background(uri: str) -> None:
     if key in _begun or not journals_of(uri):
         return
     _begun.add(key)
-    thread = threading.Thread(target=_replay_quietly, args=(uri,), name="rollforward-replay", daemon=True)
+    # The settings of this context hold in the thread too.
+    run = copy_context().run
+    thread = threading.Thread(target=run, args=(_replay_quietly, uri), name="rollforward-replay", daemon=True)
     with suppress(RuntimeError):  # the interpreter is shutting down
         thread.start()
 

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 from rollforward.errors import SpoolError, StoreUnreachableError
 from rollforward.settings.state import current
 from rollforward.workflow import background
-from rollforward.workflow.journal import END, FILES, METRICS, NAME, PARAMS, TAGS, UNTAG, Journal, encode
+from rollforward.workflow.journal import END, FILES, INPUT, METRICS, NAME, PARAMS, TAGS, UNTAG, Journal, encode
 from rollforward.workflow.mlflow_backend.alive.owner import this_process
 from rollforward.workflow.mlflow_backend.spool.carrier import Carrier
-from rollforward.workflow.mlflow_backend.spool.clock import Clock
 from rollforward.workflow.mlflow_backend.store import reach
 from rollforward.workflow.mlflow_backend.store.address import is_offline
+from rollforward.workflow.mlflow_backend.write.clock import Clock
 from rollforward.workflow.mlflow_backend.write.operations import Operations
 from rollforward.workflow.mlflow_backend.write.writer import PATIENCE, SyncWriter
 from rollforward.workflow.spool_dir import store_address, store_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rollforward.workflow.mlflow_backend.artifacts.access import Artifacts
@@ -107,6 +107,8 @@ class SpoolWriter:
 
     def put_metrics(self, time: int, step: int, values: dict[str, float]) -> None:
         """Keep one value of each metric; the dictionary is the writer's from now on."""
+        if not values:
+            return
         with self._lock:
             placed = self._clock.place(time, step, values)
             lines = "".join([f'["{METRICS}",{at},{step},{encode(part)}]\n' for at, part in placed.items()])
@@ -125,13 +127,18 @@ class SpoolWriter:
 
     def delete_tags(self, keys: list[str]) -> None:
         """Remove tags, in their turn."""
-        if not self._put([UNTAG, keys]):
+        if keys and not self._put([UNTAG, keys]):
             self._later().delete_tags(keys)
 
     def rename(self, name: str) -> None:
         """Give the run another name, in its turn."""
         if not self._put([NAME, name]):
             self._later().rename(name)
+
+    def put_input(self, note: Mapping[str, Any]) -> None:
+        """Note what data the run works on, in its turn."""
+        if not self._put([INPUT, note]):
+            self._later().put_input(note)
 
     def drain(self) -> None:
         """Return when the store has answered to everything that was put.
@@ -245,6 +252,8 @@ class SpoolWriter:
         ------
         SpoolError
             If there is no room.
+        StoreUnreachableError
+            If the run has ended: nothing is kept for it any more.
         """
         with self._lock:
             self._staged += 1
@@ -262,6 +271,8 @@ class SpoolWriter:
             shutil.rmtree(folder, ignore_errors=True)
             raise
         if not is_kept:
+            # When the journal is gone, nothing waits beside it.
+            shutil.rmtree(folder.parent if self.is_over else folder, ignore_errors=True)
             raise StoreUnreachableError(f"Run {self._run_id} has ended, and the store does not answer.")
 
     # -- the way into the journal -------------------------------------------

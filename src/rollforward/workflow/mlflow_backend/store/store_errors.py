@@ -118,9 +118,11 @@ def mapped(action: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, requests.RequestException) as error:
-        reason = short_reason(error) if is_away(error) else str(error)
+        whole = str(error)
+        reason = short_reason(error) if is_away(error) else whole
         given = f"Could not {action}: {mask_credentials(reason)}"
-        raise _kind(error)(given, remedy=_remedy(error)) from error
+        # Five layers of libraries that say the same would be shown above it; they stay in its __context__.
+        raise _kind(error)(given, remedy=_remedy(error)) from (error if reason == whole else None)
 
 
 def short_reason(error: BaseException) -> str:

@@ -1,9 +1,9 @@
-"""What is done to a run beside logging: its name, its tags, its end."""
+"""What is done to a run beside logging: its name, its data, its tags, its end."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
@@ -14,7 +14,7 @@ from rollforward.workflow.mlflow_backend.store.store_errors import NOT_FOUND, er
 from rollforward.workflow.mlflow_backend.write.sending import Request, Sender, tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rollforward.workflow.mlflow_backend.artifacts.access import Artifacts
     from rollforward.workflow.mlflow_backend.write.refused import Refused
@@ -56,6 +56,14 @@ class Operations:
                 except MlflowException as error:
                     if error_code(error) not in NOT_FOUND:
                         raise
+
+    def log_input(self, note: Mapping[str, Any]) -> None:
+        """Note what data the run works on: what a data set is made of, and tags."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415  # rarely needed
+
+        tags = [InputTag(key, value) for key, value in note["tags"].items()]
+        with mapped(f"note data of run {self._run_id}"):
+            client_for(self._uri).log_inputs(self._run_id, [DatasetInput(Dataset(**note["dataset"]), tags)])
 
     def end(self, status: str, milliseconds: int) -> None:
         """Write the status, and the time of the end in milliseconds since 1970."""

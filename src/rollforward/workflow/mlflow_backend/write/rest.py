@@ -10,11 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from mlflow.exceptions import MlflowException, RestException
-from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from mlflow.utils import rest_utils
 
-from rollforward.workflow.mlflow_backend.store.http_store import patience
+from rollforward.workflow.mlflow_backend.store.http_store import patience, verified
 
 if TYPE_CHECKING:
     from mlflow.entities import Param, RunTag
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from rollforward.workflow.mlflow_backend.write.sqlite import Point
 
 _LOG_BATCH = "/api/2.0/mlflow/runs/log-batch"
-_BUSY, _SERVER_ERROR = 429, 500
 
 # Untyped in MLflow; tests/dependency pins them.
 _rest: Any = rest_utils
@@ -50,16 +47,7 @@ def log_batch(store: Any, run_id: str, points: list[Point], params: list[Param],
         "tags": [{"key": item.key, "value": item.value} for item in tags],
     }
     how = patience() | {"raise_on_status": False}
-    response = _rest.http_request(store.get_host_creds(), _LOG_BATCH, "POST", json=body, **how)
-    try:
-        _rest.verify_rest_response(response, _LOG_BATCH)
-    except RestException:
-        raise
-    except MlflowException as error:
-        if response.status_code >= _SERVER_ERROR or response.status_code == _BUSY:
-            # The page of a gateway, not an answer of MLflow.
-            raise MlflowException(str(error), error_code=TEMPORARILY_UNAVAILABLE) from error
-        raise
+    verified(_rest.http_request(store.get_host_creds(), _LOG_BATCH, "POST", json=body, **how), _LOG_BATCH)
 
 
 def _number(value: float) -> float | str:

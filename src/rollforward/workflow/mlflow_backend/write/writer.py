@@ -16,7 +16,7 @@ from rollforward.workflow.mlflow_backend.write.refused import Refused, contents
 from rollforward.workflow.mlflow_backend.write.sending import Request, Sender, reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from rollforward.workflow.mlflow_backend.artifacts.access import Artifacts
     from rollforward.workflow.mlflow_backend.write.sqlite import Point
@@ -50,6 +50,9 @@ class Writer(Protocol):
 
     def rename(self, name: str) -> None:
         """Give the run another name."""
+
+    def put_input(self, note: Mapping[str, Any]) -> None:
+        """Note what data the run works on, as `Operations.log_input` takes it."""
 
     def finish(self, status: str, milliseconds: int) -> Refused | None:
         """Drain, stop, and end the run in any case; return what the store refused in the whole life of the writer."""
@@ -121,6 +124,10 @@ class RunWriter:
     def rename(self, name: str) -> None:
         """Give the run another name."""
         self._operations.rename(name)
+
+    def put_input(self, note: Mapping[str, Any]) -> None:
+        """Note what data the run works on."""
+        self._operations.log_input(note)
 
     def finish(self, status: str, milliseconds: int) -> Refused | None:
         """Drain, stop, and end the run in any case; return what the store refused in all, or ``None``."""
@@ -231,6 +238,11 @@ class SyncWriter:
         """Give the run another name."""
         self._before()
         self._operations.rename(name)
+
+    def put_input(self, note: Mapping[str, Any]) -> None:
+        """Note what data the run works on."""
+        self._before()
+        self._operations.log_input(note)
 
     def finish(self, status: str, milliseconds: int) -> Refused | None:
         """End the run; what was refused was raised."""
