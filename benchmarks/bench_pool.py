@@ -34,6 +34,7 @@ COUNTED = 20000
 PROCESSES = 8
 ANSWER = "answer: "
 RESULT = {"prediction": "y" * 2000}
+NAP = 0.05
 # What a worker preloads when its tasks train.
 TRAINING = (
     "rollforward.workflow.mlflow_backend",
@@ -147,13 +148,31 @@ def running(url, repeat, _):
     return {"run_task": statistics.median(took)}
 
 
+def nap(_):
+    """A task that takes a while: the process of the next one is made meanwhile."""
+    time.sleep(NAP)
+    return RESULT
+
+
 def working(url, repeat, _):
-    """Seconds of a worker for each task that does nothing, from the first claim to the last commit."""
+    """Seconds of a worker for each task that does nothing, from the first claim to the last commit.
+
+    Beside that, for tasks of 50 ms: from the claim of a task to its commit, without the task itself.
+    """
     from rollforward.workflow.task.store.query import EVERYTHING
     from rollforward.workflow.worker import Worker
 
-    n, found = 100, {}
+    n, found, around = 100, {}, {}
     for preload in ((), TRAINING):
+        took = []
+        for run in range(repeat):
+            manager = opened(url)
+            manager.create_task(tasks(0, 30, run))
+            Worker(manager.task_pool, nap, store=manager.store, preload=preload, burst=True).run()
+            attempts = [one.attempts[0] for one in manager.store.find(EVERYTHING)]
+            took += [(one.ended - one.started).total_seconds() - NAP for one in attempts]
+            manager.remove()
+        around[bool(preload)] = statistics.median(took), statistics.quantiles(took, n=10)[-1]
         for per_process in (1, 50):
             took = []
             for run in range(repeat):
@@ -166,7 +185,7 @@ def working(url, repeat, _):
                 took.append(span.total_seconds() / n)
                 manager.remove()
             found[bool(preload), per_process] = statistics.median(took)
-    return {"worker": found}
+    return {"worker": found, "around": around}
 
 
 def together(url, repeat, _, n_pairs=200):
@@ -368,6 +387,10 @@ def show(name, found):
     for (trains, per_process), took in found["worker"].items():
         libraries = "MLflow and sklearn" if trains else "nothing"
         print(f"  worker, {libraries} preloaded, {per_process} tasks per process {took * 1e3:7.1f} ms a task")
+    for trains, (median, tenth) in found["around"].items():
+        libraries = "MLflow and sklearn" if trains else "nothing"
+        took = f"{median * 1e3:7.1f} ms, one in ten above {tenth * 1e3:.1f} ms"
+        print(f"  worker, {libraries} preloaded, claim to commit without the task (50 ms) {took}")
     best = f"at best {found['together at best']:.0f}"
     print(f"  claim + commit over {PROCESSES} processes {found['together']:7.0f} a second, {best}")
 

@@ -113,6 +113,24 @@ def test_a_claim_that_two_have(pool, log, one):
     assert broken(pool, log) == [f"attempt 1 at task {one} was claimed 2 times"]
 
 
+def test_a_claim_that_a_crash_of_the_server_has_undone(pool, log, one):
+    log.write("claimed", one, 1, nonce="undone")
+    log.write("outage")
+    claim, result = finish(pool, log, "a")
+    log.write("refused", one, 1, "b", outcome="committed")
+    claim.commit(result)
+    assert broken(pool, log) == []
+
+
+def test_a_claim_of_the_name_of_another_one(pool, log, one):
+    log.write("claimed", one, 1, nonce="same")
+    log.write("outage")
+    claim, result = finish(pool, log, "a")
+    log.write("claimed", one, 1, nonce="same")
+    claim.commit(result)
+    assert broken(pool, log) == [f"attempt 1 at task {one} was claimed 2 times", "2 claims have the nonce same"]
+
+
 def test_a_claim_after_the_commit(pool, log, one):
     claim, result = finish(pool, log, "a")
     claim.commit(result)

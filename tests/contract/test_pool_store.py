@@ -1,7 +1,10 @@
 """What every task store promises, on each of them."""
 
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
@@ -120,6 +123,56 @@ def test_a_late_write_is_refused_and_changes_nothing(store, write, taken):
     with pytest.raises(StaleClaimError, match="attempt 2, by w2" if taken == "claimed" else "Attempt 1"):
         write(store, late)
     assert list(store.find(EVERYTHING, bodies=True)) == before
+
+
+def undo_claims(store):
+    """Do what a crash of the server may do to a claim that was not on its disk yet: it never was."""
+    if store.url.startswith("sqlite"):
+        path = store.url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(
+                "UPDATE task SET status = 'waiting', attempt = attempt - 1, tries = tries - 1, nonce = '', origin = '',"
+                " worker = NULL, host = NULL, pid = NULL, available_at = 0, started_at = NULL"
+            )
+        return
+    free = dict.fromkeys(("worker", "host", "pid", "started_at")) | {"nonce": "", "origin": "", "status": "waiting"}
+    back = {"$set": free | {"available_at": datetime(1970, 1, 1, tzinfo=UTC)}, "$inc": {"attempt": -1, "tries": -1}}
+    store._tasks.update_many({}, back)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store, task: store.finish(task.id, task.attempt, Ending("done", "committed", result="1"), task.nonce),
+        lambda store, task: store.finish(task.id, task.attempt, Ending("waiting", "returned"), task.nonce),
+        lambda store, task: store.renew(task.id, task.attempt, 60, task.nonce),
+        lambda store, task: store.note(task.id, task.attempt, "r", task.nonce),
+    ],
+)
+def test_who_holds_a_claim_that_a_crash_has_undone_is_refused(store, write):
+    store.add([new({"n": 1})])
+    undone = claim(store, nonce="a")
+    undo_claims(store)
+    held = claim(store, owner=OTHER, nonce="b")
+    assert (held.attempt, held.tries, held.nonce) == (1, 1, "b")
+    assert (undone.attempt, undone.nonce) == (1, "a")
+    before = list(store.find(EVERYTHING, bodies=True))
+    with pytest.raises(StaleClaimError, match="attempt 1, by w2"):
+        write(store, undone)
+    assert list(store.find(EVERYTHING, bodies=True)) == before
+    write(store, held)
+
+
+def test_large_results_of_a_claim_that_was_undone_and_of_the_next_are_apart(store):
+    store.add([new({"n": 1})])
+    undone = claim(store, nonce="a")
+    undo_claims(store)
+    held = claim(store, owner=OTHER, nonce="b")
+    mine, other = encode("m" * 9_000_000), encode("o" * 9_000_000)
+    store.finish(held.id, held.attempt, Ending("done", "committed", result=mine, nonce="x"), held.nonce)
+    with pytest.raises(StaleClaimError):
+        store.finish(undone.id, undone.attempt, Ending("done", "committed", result=other, nonce="y"), undone.nonce)
+    assert next(iter(store.find(EVERYTHING, bodies=True))).result == mine
 
 
 def test_a_renewed_lease_keeps_others_away(store):

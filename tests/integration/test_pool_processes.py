@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from rollforward import settings
-from rollforward.errors import StoreUnreachableError
+from rollforward.errors import StaleClaimError, StoreUnreachableError
 from rollforward.workflow.task.manage import TaskManager
 from rollforward.workflow.task.store.base import Owner
 from rollforward.workflow.task.store.opening import open_store
@@ -92,7 +92,7 @@ def test_a_server_that_is_killed_loses_nothing_and_nobody_gives_up(own_mongod):
     store = open_store("pool", own_mongod.url, "db", patience=60)
     pool = TaskManager("pool", store)
     pool.create_task([{"n": n} for n in range(60)])
-    committed = []
+    committed, n_undone = [], 0
     killed = threading.Event()
 
     def outage():
@@ -105,12 +105,17 @@ def test_a_server_that_is_killed_loses_nothing_and_nobody_gives_up(own_mongod):
     thread = threading.Thread(target=outage)
     thread.start()
     while (claim := pool.claim(owner=Owner.here("w"))) is not None:
-        claim.commit(claim.definition["n"])
+        try:
+            claim.commit(claim.definition["n"])
+        except StaleClaimError:
+            n_undone += 1  # a claim of the last moment, which the crash has undone: it comes again
+            continue
         committed.append(claim.definition["n"])
         if len(committed) == 30:
             killed.wait(60)
     thread.join()
-    assert sorted(committed) == list(range(60)), "each claimed once, although answers were lost"
+    assert n_undone <= 1
+    assert sorted(committed) == list(range(60)), "each committed once, although answers were lost"
     assert sorted(task["res"] for task in pool.query()) == list(range(60))
     assert pool.task_stat() == {"done": 60}
 

@@ -195,6 +195,20 @@ def test_it_says_where_it_works_and_what_others_hold(pool, caplog):
     assert "still held" not in caplog.text
 
 
+def test_a_burst_says_that_there_was_nothing_to_do(pool, caplog):
+    with caplog.at_level("INFO", "rollforward.workflow.worker"):
+        Worker("pol", "pool_tasks:work", burst=True, preload=()).run()
+    assert "There is no pool 'pol' in" in caplog.text
+    pool.create_task([{"n": 1}])
+    pool.cancel()
+    caplog.clear()
+    with caplog.at_level("INFO", "rollforward.workflow.worker"):
+        Worker("pol", "pool_tasks:work", burst=True, preload=()).run()
+        Worker("pool", "pool_tasks:work", burst=True, preload=()).run()
+    assert "Did you mean 'pool'?" in caplog.text
+    assert "Nothing to claim in the pool 'pool': 1 failed." in caplog.text
+
+
 def test_arguments_and_a_process_for_several_tasks(pool):
     pool.create_task([{"n": n} for n in range(4)], priority=1)
     pool.create_task([{"n": 10}], priority=5)

@@ -19,7 +19,7 @@ from rollforward.model.sklearn import SklearnModel
 from rollforward.workflow.task.codec import decode, encode
 from rollforward.workflow.task.references import RecorderRef
 from rollforward.workflow.task.store.plain import plain
-from rollforward.workflow.task.submitting import new_task
+from rollforward.workflow.task.submitting import new_task, new_tasks
 
 ZONES = st.sampled_from([dt.UTC, zoneinfo.ZoneInfo("America/New_York"), dt.timezone(dt.timedelta(hours=5, minutes=30))])
 # Without a zone, as most tasks have them.
@@ -222,3 +222,57 @@ def test_the_short_way_into_the_pool_stores_what_the_long_one_does(definition):
     new = new_task(definition)
     assert (new.identity, new.definition) == (content_hash(definition), text)
     assert json.dumps(new.filter, allow_nan=False) == json.dumps(plain(definition), allow_nan=False)
+
+
+TIMES = st.sampled_from(
+    [
+        pd.Timestamp("2020-01-01"),
+        pd.Timestamp("2020-01-01").as_unit("s"),
+        pd.Timestamp("2020-01-01", tz="UTC"),
+        pd.Timestamp("2020-01-01", tz="Asia/Tokyo"),
+        dt.date(2020, 1, 1),
+        dt.datetime(2020, 1, 1),  # noqa: DTZ001
+    ]
+)
+
+
+class Text(str):
+    """Equals a text, and has no form."""
+
+    __slots__ = ()
+
+
+# Few different values, so that definitions share parts, and parts that are almost the same meet.
+ALIKE = st.recursive(
+    st.one_of(
+        st.sampled_from([0, 1, True, False, None, 0.0, -0.0, 1.0, "a", "1", "", np.float64(1), b"a", "é"]), TIMES
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2),
+        st.lists(inner, max_size=2).map(tuple),
+        st.dictionaries(st.sampled_from(["a", "b", Text("a"), 1, True, "c.d"]), inner, max_size=3),
+    ),
+    max_leaves=6,
+)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["model", "dataset", "z"]), ALIKE, max_size=3), max_size=30))
+@settings(max_examples=150, deadline=None)
+def test_what_definitions_share_changes_none_of_them(definitions):
+    try:
+        texts = [encode(definition) for definition in definitions]
+    except TaskError:
+        with pytest.raises(TaskError):
+            new_tasks(definitions)
+        return
+    found = new_tasks(definitions, 3)
+    assert [task.definition for task in found] == texts
+    for task, definition in zip(found, definitions, strict=True):
+        assert task.identity == content_hash(definition)
+        assert json.dumps(task.filter, allow_nan=False) == json.dumps(plain(definition), allow_nan=False)
+        assert task.priority == 3
+
+
+def test_a_definition_that_cannot_be_stored_is_named_by_its_place():
+    with pytest.raises(TaskError, match=r"task 2\.a\.1"):
+        new_tasks([{"a": [1, 2]}, {"a": [1, (2,)]}, {"a": [1, object()]}])

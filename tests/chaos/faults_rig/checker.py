@@ -26,6 +26,8 @@ class Verdict:
     #: Attempts that noticed that they are somebody else's: when they renewed their lease, or when they ended.
     n_dropped: int = 0
     n_kills: int = 0
+    #: Claims that a crash of the server has undone.
+    n_undone: int = 0
     n_twice_at_work: int = 0
     #: Seconds from the kill of a worker to the next claim of the task that it had.
     reruns: list[float] = field(default_factory=list)
@@ -109,8 +111,18 @@ def _check_results(entries: list[Entry], pool: dict[str, Any], numbers: dict[str
 
 
 def _check_claims(entries: list[Entry], verdict: Verdict) -> None:
-    claims = Counter((entry.task, entry.attempt) for entry in entries if entry.what == "claimed")
-    verdict.broken += [f"attempt {a} at task {t} was claimed {n} times" for (t, a), n in claims.items() if n > 1]
+    # A crash of the server may undo a claim, and somebody else makes the same attempt then, under another nonce.
+    claims: Counter[tuple[str, int, int]] = Counter()
+    nonces: Counter[str] = Counter()
+    n_crashes = 0
+    for entry in entries:
+        n_crashes += entry.what == "outage"
+        if entry.what == "claimed":
+            claims[entry.task, entry.attempt, n_crashes] += 1
+            nonces[entry.detail.get("nonce", "")] += 1
+    verdict.broken += [f"attempt {a} at task {t} was claimed {n} times" for (t, a, _), n in claims.items() if n > 1]
+    verdict.broken += [f"{n} claims have the nonce {nonce}" for nonce, n in nonces.items() if nonce and n > 1]
+    verdict.n_undone = sum(claims.values()) - len({(task, attempt) for task, attempt, _ in claims})
     over: dict[str, int] = {}
     for entry in entries:
         if entry.what == "ended" and entry.detail["outcome"] == COMMITTED:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 Figures = dict[str, Any]
 _MB = 2**20
 _WITHIN = LEASE + POLL + 0.5
+_MANY, _IN_TIME = 1000, 0.985
 
 
 def _verdict(rig: Rig, *, is_over: bool = True) -> Verdict:
@@ -42,16 +43,23 @@ def kill(rig: Rig, n: int, seconds: float, mean: float, *, anybody: bool) -> Fig
     """Kill workers at random, on average every `mean` seconds; or `anybody`: any process of a worker's family."""
     rig.submit([{"n": i, "for": _spread(rig, seconds)} for i in range(n)])
     began = time.monotonic()
-    workers = [rig.start(max_attempts=20) for _ in range(4)]
+    # A worker takes a second or two of processor time to start, more than there is between two kills: with fresh ones
+    # there would not be four. Those of the other fault, which is not measured, start as they do elsewhere.
+    options = {"max_attempts": 20, "quick": not anybody}
+    workers = [rig.start(**options) for _ in range(4)]
     # The first one at once: a short run may be over before chance has its turn.
     due = time.monotonic()
     deadline = began + 120 + n * seconds * 5
     n_hits = 0
+    alive: list[int] = []
     while not rig.is_over():
         assert time.monotonic() < deadline, (rig.stat(), rig.said())
-        workers = [pid if rig.is_alive(pid) else rig.start(max_attempts=20) for pid in workers]
-        # One that has not begun to work has nothing to lose; the first victim has a task for sure.
+        for i, pid in enumerate(workers):
+            if not rig.is_alive(pid):
+                workers[i] = rig.start(**options)
         begun = {entry.pid for entry in rig.entries("claimed")}
+        alive.append(sum(pid in begun and rig.is_alive(pid) for pid in workers))
+        # One that has not begun to work has nothing to lose; the first victim has a task for sure.
         ready = [pid for pid in workers if pid in begun and (n_hits or _is_at_work(rig, pid))]
         if time.monotonic() >= due and not ready and n_hits:
             # Not kept for later: it would hit whoever begins first, again and again.
@@ -75,6 +83,9 @@ def kill(rig: Rig, n: int, seconds: float, mean: float, *, anybody: bool) -> Fig
     assert verdict.n_done + verdict.n_failed == n
     assert verdict.reruns
     share = verdict.share_of_reruns_within(_WITHIN)
+    if not anybody and n >= _MANY:
+        # 99 % by the promise; of some ninety, one is more than 1 %.
+        assert share >= _IN_TIME, sorted(verdict.reruns)[-10:]
     passed_over = _passed_over(rig, verdict)
     # Of a hundred, one may be late.
     assert len(passed_over) <= max(1, len(verdict.reruns) // 100), passed_over
@@ -87,6 +98,7 @@ def kill(rig: Rig, n: int, seconds: float, mean: float, *, anybody: bool) -> Fig
         "median rerun, s": round(verdict.median_rerun, 2),
         f"reruns within {_WITHIN:g} s, %": round(100 * share, 1),
         "later although a worker was free": len(passed_over),
+        "workers alive, mean": round(sum(alive) / len(alive), 1),
         "seconds": round(time.monotonic() - began, 1),
     }
 
@@ -303,6 +315,7 @@ def outage(rig: Rig, server: Any, n: int, seconds: float, away: float, n_outages
         "seconds away": away,
         "longest until a task is claimed again, s": round(max(0.0, *resumed), 2),
         "attempts": verdict.n_attempts,
+        "claims that a crash has undone": verdict.n_undone,
         "acknowledged commits lost": 0,
         "workers that died": 0,
         "seconds": round(time.monotonic() - began, 1),

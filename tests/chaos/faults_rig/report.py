@@ -12,6 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+_ONLY = {
+    "kill -9 of the MongoDB server under load": "MongoDB",
+    "disk full while a result goes to the pool": "SQLite",
+    "a full file system while a result goes to the pool": "SQLite",
+}
+
 
 def table(figures: Path, seed: str) -> str:
     found: dict[str, dict[str, Any]] = {}
@@ -20,13 +26,15 @@ def table(figures: Path, seed: str) -> str:
         found.setdefault(told["fault"], {})[told["store"]] = told["figures"]
     lines = [_machine(seed), "", "| fault | SQLite | MongoDB |", "|---|---|---|"]
     for fault, stores in sorted(found.items()):
-        lines.append(f"| {fault} | {_cell(stores.get('SQLite'))} | {_cell(stores.get('MongoDB'))} |")
+        lines.append(f"| {fault} | {_cell(fault, 'SQLite', stores)} | {_cell(fault, 'MongoDB', stores)} |")
     return "\n".join(lines) + "\n"
 
 
-def _cell(figures: dict[str, Any] | None) -> str:
+def _cell(fault: str, store: str, stores: dict[str, dict[str, Any]]) -> str:
+    figures = stores.get(store)
     if figures is None:
-        return "not concerned"
+        is_concerned = _ONLY.get(fault, store) == store
+        return "failed: no figures" if is_concerned else "not concerned"
     return "; ".join(f"{name}: {value:,}" for name, value in figures.items())
 
 

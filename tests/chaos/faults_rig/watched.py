@@ -24,21 +24,21 @@ class WatchedStore:
     def claim(self, *args: Any, **kwargs: Any) -> Any:
         task = self._store.claim(*args, **kwargs)
         if task is not None:
-            self._log.write("claimed", str(task.id), task.attempt, tries=task.tries)
+            self._log.write("claimed", str(task.id), task.attempt, tries=task.tries, nonce=task.nonce)
         return task
 
-    def renew(self, task_id: Any, attempt: int, lease: float) -> None:
+    def renew(self, task_id: Any, attempt: int, lease: float, claimed: str = "") -> None:
         try:
-            self._store.renew(task_id, attempt, lease)
+            self._store.renew(task_id, attempt, lease, claimed)
         except StaleClaimError:
             self._log.write("stale", str(task_id), attempt)
             raise
 
-    def finish(self, task_id: Any, attempt: int, ending: Any) -> None:
+    def finish(self, task_id: Any, attempt: int, ending: Any, claimed: str = "") -> None:
         about = (str(task_id), attempt, token_of(ending.result))
         self._log.write("ending", *about, outcome=ending.outcome)
         try:
-            self._store.finish(task_id, attempt, ending)
+            self._store.finish(task_id, attempt, ending, claimed)
         except StaleClaimError:
             self._log.write("refused", *about, outcome=ending.outcome)
             raise

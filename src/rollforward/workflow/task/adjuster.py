@@ -54,6 +54,11 @@ class TimeAdjuster:
         return {**self.__dict__, "_view": None}
 
     @property
+    def given(self) -> Any:
+        """The calendar as it was given; ``None``: that of the settings."""
+        return self._given
+
+    @property
     def calendar(self) -> Calendar:
         """The sessions that count."""
         whole = resolve(self._given)

@@ -101,7 +101,7 @@ class Claim:
 
     @property
     def attempt(self) -> int:
-        """Number of the attempt, which every write names."""
+        """Number of the attempt, which every write names, beside the nonce of this claim."""
         return self.task.attempt
 
     @cached_property
@@ -130,7 +130,7 @@ class Claim:
         """Let the lease last its full length from now."""
         asked = time.monotonic()
         try:
-            self.store.renew(self.id, self.attempt, self.lease)
+            self.store.renew(self.id, self.attempt, self.lease, self.task.nonce)
         except StaleClaimError:
             self.lost.set()
             raise
@@ -139,7 +139,7 @@ class Claim:
     def note(self, recorder: Recorder | RecorderRef) -> None:
         """Keep which recorder this attempt writes to, so that whoever comes after a crash can end it."""
         self.recorder = recorder if isinstance(recorder, RecorderRef) else RecorderRef.of(recorder)
-        self.store.note(self.id, self.attempt, encode(self.recorder))
+        self.store.note(self.id, self.attempt, encode(self.recorder), self.task.nonce)
 
     def commit(self, result: Any = None, status: str = DONE) -> None:
         """Store the result and end the attempt.
@@ -227,7 +227,7 @@ class Claim:
         # Said again after an answer that was lost, it is the same ending: the first may have been written.
         nonce = self._nonces.setdefault(ending.outcome, _nonce())
         try:
-            self.store.finish(self.id, self.attempt, replace(ending, nonce=nonce))
+            self.store.finish(self.id, self.attempt, replace(ending, nonce=nonce), self.task.nonce)
         except StaleClaimError:
             self.lost.set()
             self.is_over = True

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rollforward.workflow.task.codec import decode
-from rollforward.workflow.task.store.base import StoredTask
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rollforward.workflow.task.claim import Claim
+    from rollforward.workflow.task.store.base import StoredTask
 
 
 class FetchedTask(dict[str, Any]):
     """A task as a dictionary, and the claim on it.
 
     The lease is renewed in the background as long as this object is alive and its claim is not over. Keys: ``_id``,
-    ``def``, ``filter``, ``status``, ``priority``, ``attempt``, and ``res`` if there is a result.
+    ``def``, ``filter``, ``status``, ``priority``, ``attempt``, ``claim`` (which names this claim), and ``res`` if there
+    is a result.
     """
 
     def __init__(self, claim: Claim, document: dict[str, Any]) -> None:
-        super().__init__(document)
+        super().__init__(document | {"claim": claim.task.nonce})
         self.claim = claim
         self._pulse = claim.beating()
 
@@ -43,6 +47,7 @@ def document_of(task: StoredTask, *, decoded: bool) -> dict[str, Any]:
     return document
 
 
-def with_attempt(task: StoredTask, attempt: int) -> StoredTask:
-    """Give a task as the holder of an attempt knows it."""
-    return StoredTask(**{**vars(task), "attempt": attempt})
+def as_held(task: StoredTask, document: Mapping[str, Any]) -> StoredTask:
+    """Give a task as the holder of an attempt knows it, by a copy of its dictionary."""
+    attempt, nonce = document.get("attempt", task.attempt), document.get("claim", "")
+    return replace(task, attempt=attempt, nonce=nonce)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rollforward.data.cut import data_cut
 from rollforward.data.horizon import LOOKAHEAD, label_lookahead
 from rollforward.data.identity import content_hash, data_fingerprint
 from rollforward.instantiate import deepcopy_basic_type, init_instance_by_config, resolve_placeholders
@@ -45,7 +46,8 @@ def replace_task_handler_with_cache(task: Mapping[str, Any], cache_dir: str | Pa
     copied: dict[str, Any] = deepcopy_basic_type(task)
     dataset = copied.get("dataset")
     kwargs = dataset.get("kwargs", {}) if isinstance(dataset, Mapping) else {}
-    if isinstance(kwargs.get("handler"), Mapping):
+    # A file holds all data: not to be built, nor read, where later rows do not exist.
+    if isinstance(kwargs.get("handler"), Mapping) and data_cut() is None:
         handler = resolve_placeholders(task)["dataset"]["kwargs"]["handler"]
         path = _path(handler, Path(cache_dir).resolve())
         if not path.exists():

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from rollforward.errors import PoolError, TaskError
 from rollforward.workflow.task.claim import BACKOFF, Claim, claim_next
-from rollforward.workflow.task.documents import FetchedTask, document_of, with_attempt
+from rollforward.workflow.task.documents import FetchedTask, as_held, document_of
 from rollforward.workflow.task.reading import id_of
 from rollforward.workflow.task.run import run_task
 from rollforward.workflow.task.store.base import (
@@ -24,6 +24,7 @@ from rollforward.workflow.task.store.base import (
 )
 from rollforward.workflow.task.store.query import parse
 from rollforward.workflow.task.submitting import new_task as prepared
+from rollforward.workflow.task.submitting import new_tasks
 from rollforward.workflow.task.upkeep import PoolKeeper
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class TaskManager(PoolKeeper):
         TaskError
             If a definition cannot be stored; names the place. Nothing is added then.
         """
-        new = [prepared(definition, priority, f"task {i}") for i, definition in enumerate(task_def_l)]
+        new = new_tasks(task_def_l, priority)
         if dry_run or print_nt:
             known = self.store.ids_of([task.identity for task in new])
             fresh = {task.identity: i for i, task in reversed(list(enumerate(new))) if task.identity not in known}
@@ -234,7 +235,4 @@ class TaskManager(PoolKeeper):
     def _claim_of(self, task: Mapping[str, Any]) -> Claim:
         if isinstance(task, FetchedTask):
             return task.claim
-        found = self.show(task)
-        if task.get("attempt", found.attempt) == found.attempt:
-            return Claim(self.store, found)
-        return Claim(self.store, with_attempt(found, task["attempt"]))
+        return Claim(self.store, as_held(self.show(task), task))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 from contextlib import contextmanager
 from datetime import timedelta
@@ -76,7 +77,8 @@ def first_failure(store: TaskStore, query: Group, n_failed: int) -> TaskFailedEr
         f"Task {task.id} of the pool {store.pool!r} failed after {task.tries} attempts{more}: {task.error}"
         f"{chr(10) + task.traceback.rstrip() if task.traceback else ''}",
         "tasks that succeed.",
-        'Correct the cause, then retry({"status": "failed"}); wait(on_failed="collect") waits for the others.',
+        f"Correct the cause, then `rollforward pool retry {shlex.quote(store.pool)}`, or TaskManager.retry(); "
+        '`pool wait --on-failed collect`, or wait(on_failed="collect"), waits for the others.',
         task_id=task.id,
         traceback=task.traceback,
     )

@@ -44,7 +44,7 @@ _FACADE = "rollforward.workflow.facade"
 _PRELOAD = (
     "rollforward.workflow.mlflow_backend",
     "rollforward.workflow.trainer.train",
-    "rollforward.workflow.record_temp",
+    "rollforward.workflow.record_temp.analysis",
     "mlflow.store.tracking.sqlalchemy_store",
     "sklearn",
 )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,77 +12,25 @@ from rollforward.errors import PoolError, StaleClaimError, StoreUnreachableError
 from rollforward.workflow.task.claim import claim_next
 from rollforward.workflow.task.codec import decode
 from rollforward.workflow.task.pulse import Presence, Pulse
-from rollforward.workflow.task.store.base import COMMITTED, PART_DONE
-from rollforward.workflow.task.store.query import parse
-from rollforward.workflow.worker.memory import spelled
-from rollforward.workflow.worker.messages import (
-    LEASE,
-    MEMORY,
-    STOPPING,
-    TAKEN,
-    TIMEOUT,
-    Done,
-    Failed,
-    Job,
-    Recorded,
-    Tidy,
-)
+from rollforward.workflow.task.store.base import PART_DONE
+from rollforward.workflow.worker.causes import cause_of
+from rollforward.workflow.worker.course import TO_LEAVE, Course, Lease
+from rollforward.workflow.worker.history import runs_before, successor_of
+from rollforward.workflow.worker.messages import LEASE, STOPPING, TAKEN, TIMEOUT, Done, Failed, Job, Recorded, Tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rollforward.workflow.task.claim import Claim
-    from rollforward.workflow.task.store.base import Attempt, Owner, StoredTask
+    from rollforward.workflow.task.store.base import Owner
     from rollforward.workflow.worker.crew import Crew
     from rollforward.workflow.worker.nursery import Child, Nursery
 
 logger = logging.getLogger(__name__)
 
-# Parts of a lease before its end: at which a child that cannot be kept is asked to leave, and is ended.
-_SOFT, _HARD = 0.2, 0.1
 _BEATS_PER_LEASE = 4
-_TO_LEAVE, _TO_TIDY = 2.0, 30.0
+_TO_TIDY = 30.0
 _PAUSE = 1.0
-
-
-@dataclass(eq=False)
-class _Lease:
-    """Renews a claim, and tells the keeper how long its child may live."""
-
-    claim: Claim
-    child: Child
-
-    def extend(self) -> None:
-        end, lease = time.monotonic() + self.claim.seconds_left, self.claim.lease
-        self.child.limit(LEASE, end - _SOFT * lease, end - _HARD * lease)
-
-    def beat(self) -> bool:
-        goes_on = self.claim.beat()
-        if self.claim.lost.is_set():
-            now = time.monotonic()
-            self.child.limit(TAKEN, now, now + _TO_LEAVE)
-        elif goes_on:
-            self.extend()
-        return goes_on
-
-
-@dataclass(eq=False)
-class _Course:
-    """What is known of the attempt under way."""
-
-    claim: Claim
-    child: Child
-    began: float = field(default_factory=time.monotonic)
-    recorders: list[tuple[str, str]] = field(default_factory=list)
-    answer: Done | Failed | None = None
-
-    def __str__(self) -> str:
-        return f"Task {self.claim.id}, attempt {self.claim.attempt}"
-
-    @property
-    def took(self) -> str:
-        seconds = f" after {time.monotonic() - self.began:.2f} s"
-        return seconds + (f", recorder {self.recorders[0][1]}" if self.recorders else "")
 
 
 class Slot:
@@ -107,7 +53,7 @@ class Slot:
         self._presence = Presence(crew.store, owner, {"function": crew.function})
         self._spare: Child | None = None
         self._kept: Child | None = None
-        self._course: _Course | None = None
+        self._course: Course | None = None
         self._lock = threading.Lock()
 
     def run(self) -> None:
@@ -137,7 +83,7 @@ class Slot:
         if claim is None:
             child.finish()
             return False
-        course = _Course(claim, child)
+        course = Course(claim, child)
         with self._lock:
             self._course = course
         info = self._presence.info
@@ -151,7 +97,7 @@ class Slot:
                 info.pop(key, None)
         return True
 
-    def _attempt(self, course: _Course) -> None:
+    def _attempt(self, course: Course) -> None:
         claim, child = course.claim, course.child
         if self.crew.is_stopping:
             child.finish()
@@ -159,11 +105,11 @@ class Slot:
             self.crew.count("given_back")
             return
         logger.info("%s: started.", course)
-        lease = _Lease(claim, child)
+        lease = Lease(claim, child)
         lease.extend()
         if self.crew.timeout is not None:
             end = course.began + self.crew.timeout
-            child.limit(TIMEOUT, end, end + _TO_LEAVE)
+            child.limit(TIMEOUT, end, end + TO_LEAVE)
         with Pulse(lease, claim.lease / _BEATS_PER_LEASE):
             self._listen(course)
             if course.answer is not None:
@@ -173,7 +119,7 @@ class Slot:
                 child.ended.wait()
                 self._bury(course)
 
-    def _listen(self, course: _Course) -> None:
+    def _listen(self, course: Course) -> None:
         """Hear the child until it has answered, or is gone."""
         task = course.claim.task
         job = Job(
@@ -181,7 +127,7 @@ class Slot:
             task.attempt,
             task.definition or "null",
             (task.result or "null") if task.origin == PART_DONE else None,
-            _before(task),
+            runs_before(task),
         )
         connection = course.child.connection
         try:
@@ -195,7 +141,7 @@ class Slot:
         except (EOFError, OSError):
             connection.close()
 
-    def _note(self, course: _Course, message: Recorded) -> None:
+    def _note(self, course: Course, message: Recorded) -> None:
         is_first = not course.recorders
         course.recorders.append((message.reference, message.id))
         if not is_first and message.is_inner:
@@ -210,7 +156,7 @@ class Slot:
 
     # --- its end ------------------------------------------------------------------------------------------------
 
-    def _conclude(self, course: _Course, answer: Done | Failed) -> None:
+    def _conclude(self, course: Course, answer: Done | Failed) -> None:
         if isinstance(answer, Failed):
             self._fail(course, answer.error, answer.traceback, retry=answer.retry)
             return
@@ -221,7 +167,7 @@ class Slot:
         else:
             self._drop(course)
 
-    def _fail(self, course: _Course, error: str, traceback: str = "", *, retry: bool = True) -> None:
+    def _fail(self, course: Course, error: str, traceback: str = "", *, retry: bool = True) -> None:
         again: list[bool] = []
         claim = course.claim
         if self._write(course, lambda: again.append(claim.fail(error, retry=retry, traceback=traceback)), "failed"):
@@ -231,7 +177,7 @@ class Slot:
         else:
             self._drop(course)
 
-    def _bury(self, course: _Course) -> None:
+    def _bury(self, course: Course) -> None:
         """Deal with a child that is gone without an answer."""
         claim, end = course.claim, course.child.end
         if end.reason == TAKEN or claim.lost.is_set():
@@ -242,38 +188,30 @@ class Slot:
         if end.reason in (LEASE, STOPPING):
             self._return(course)
         else:
-            self._fail(course, self._cause(end.exitcode, end.reason))
+            self._fail(course, cause_of(end, self.crew.timeout, self.crew.memory_limit))
         # Where it was dropped, this is done already.
         if not claim.lost.is_set():
             self._tidy(course, f"attempt {claim.attempt} at task {claim.id} ended without a result")
 
-    def _return(self, course: _Course) -> None:
+    def _return(self, course: Course) -> None:
         if self._write(course, course.claim.give_back, "given back"):
             logger.info("%s: given back%s.", course, course.took)
             self.crew.count("given_back")
         else:
             self._drop(course)
 
-    def _drop(self, course: _Course) -> None:
+    def _drop(self, course: Course) -> None:
         """Leave the task to whoever has it now."""
         logger.warning("%s: dropped%s, the task was taken back or is another attempt's.", course, course.took)
         self.crew.count("lost")
         claim = course.claim
-        self._tidy(course, f"attempt {claim.attempt} at task {claim.id} does not count", self._successor(course))
+        self._tidy(
+            course,
+            f"attempt {claim.attempt} at task {claim.id} does not count",
+            successor_of(self.crew.store, claim.id),
+        )
 
-    def _cause(self, exitcode: int | None, reason: str) -> str:
-        crew = self.crew
-        if reason == TIMEOUT:
-            return f"The time was up: the task took more than {crew.timeout:g} s."
-        if reason == MEMORY and crew.memory_limit is not None:
-            return f"The memory limit was exceeded: the process had more than {spelled(crew.memory_limit)} in memory."
-        if exitcode is None:
-            return f"The process of the task died: {reason}."
-        if exitcode < 0:
-            return f"The process of the task died of {_signal(-exitcode)}."
-        return f"The process of the task ended itself with exit code {exitcode}."
-
-    def _write(self, course: _Course, write: Callable[[], Any], what: str) -> bool:
+    def _write(self, course: Course, write: Callable[[], Any], what: str) -> bool:
         """Write how the attempt ended, for as long as it takes; tell whether it was still ours to write."""
         first = True
         while True:
@@ -292,21 +230,9 @@ class Slot:
             else:
                 return True
 
-    def _successor(self, course: _Course) -> str | None:
-        """Find the run that counts instead of this attempt's."""
-        try:
-            found = next(iter(self.crew.store.find(parse({"_id": str(course.claim.id)}), limit=1)), None)
-        except (PoolError, StoreUnreachableError):
-            return None
-        if found is None:
-            return None
-        texts = [found.recorder, *(one.recorder for one in reversed(found.attempts) if _counts(one))]
-        text = next((text for text in texts if text is not None), None)
-        return None if text is None else str(decode(text).id)
-
     # --- runs that nobody ends ----------------------------------------------------------------------------------
 
-    def _tidy(self, course: _Course, reason: str, successor: str | None = None) -> None:
+    def _tidy(self, course: Course, reason: str, successor: str | None = None) -> None:
         recorders = [text for text, run_id in course.recorders if run_id != successor]
         task = course.claim.task
         if task.origin == PART_DONE:
@@ -386,20 +312,4 @@ class Slot:
         )
 
     def _end_given_up(self, claim: Claim) -> None:
-        self.tidy(_before(claim.task), f"task {claim.id} was lost too often and is failed")
-
-
-def _before(task: StoredTask) -> tuple[str, ...]:
-    """Give what earlier attempts recorded that do not count."""
-    return tuple(dict.fromkeys(one.recorder for one in task.attempts if one.recorder and not _counts(one)))
-
-
-def _counts(attempt: Attempt) -> bool:
-    return attempt.outcome == COMMITTED
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+        self.tidy(runs_before(claim.task), f"task {claim.id} was lost too often and is failed")

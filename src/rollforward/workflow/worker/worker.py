@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 from rollforward import settings
 from rollforward.errors import PoolError, StoreUnreachableError
 from rollforward.settings.masking import mask_credentials
+from rollforward.settings.nearest import did_you_mean
 from rollforward.workflow.task.claim import BACKOFF
 from rollforward.workflow.task.store.base import DEFAULT_LEASE, DEFAULT_MAX_ATTEMPTS, PART_DONE, RUNNING, WAITING, Owner
 from rollforward.workflow.task.store.opening import as_store
 from rollforward.workflow.task.store.query import EVERYTHING, join, parse
+from rollforward.workflow.task.waiting import spelled
 from rollforward.workflow.worker.crew import Crew
 from rollforward.workflow.worker.finding import checked_function, name_of
 from rollforward.workflow.worker.memory import can_be_measured
@@ -268,12 +270,14 @@ class Worker:
             # One may wait for a store that does not answer; its lease will pass.
             thread.join(_TO_GIVE_BACK if self._crew.is_stopping else None)
         if self._crew.burst and not self._crew.is_stopping:
-            self._say_held()
+            self._say_left()
         return stopped_by
 
-    def _say_held(self) -> None:
-        """Say that the pool is not done, although nothing is left to claim."""
+    def _say_left(self) -> None:
+        """Say that there was nothing to do, or that the pool is not done although nothing is left to claim."""
         try:
+            if not self._crew.counts:
+                self._say_nothing(self.store.count(EVERYTHING))
             running = join(parse({"status": RUNNING}), self._crew.query)
             ends = [task.available_at for task in self.store.find(running)]
             if ends:
@@ -284,6 +288,14 @@ class Worker:
                 )
         except (PoolError, StoreUnreachableError) as error:
             logger.debug("What others hold is not known: %s", error)
+
+    def _say_nothing(self, counts: Mapping[str, int]) -> None:
+        if counts:
+            logger.info("Nothing to claim in the pool %r: %s.", self.task_pool, spelled(dict(counts)))
+            return
+        known = self.store.pools()
+        hint = did_you_mean(self.task_pool, known, otherwise=f"There are {', '.join(known)}." if known else "")
+        logger.warning("There is no pool %r in %s, so nothing was done. %s", self.task_pool, self.store.url, hint)
 
     def _run_slot(self, slot: Slot, at_work: set[Slot]) -> None:
         try:

@@ -77,9 +77,10 @@ class TaskStore(Protocol):
 
     Every implementation promises:
 
-    - Whatever has returned is on disk, and survives a crash of the machine.
-    - Of several callers of `claim` one gets a task. `renew`, `note` and `finish` match on the attempt: as soon as a
-      task was claimed again or taken back, they raise `StaleClaimError` and write nothing.
+    - Whatever has returned is on disk, and survives a crash of the machine; but for a claim, which a crash may undo.
+    - Of several callers of `claim` one gets a task. `renew`, `note` and `finish` match on the attempt and, where
+      `claimed` is given, on the nonce of its claim: as soon as a task was claimed again or taken back, they raise
+      `StaleClaimError` and write nothing. A claim that was undone is followed by another one of the same attempt.
     - The clock of the store decides whether a lease has passed.
     - Threads may share an object. A forked or spawned process opens its own connection.
     - Reading creates nothing, not even the pool. No listing, claim or count reads definitions or results unless it
@@ -105,13 +106,13 @@ class TaskStore(Protocol):
         that held it is noted as lost.
         """
 
-    def renew(self, task_id: Any, attempt: int, lease: float) -> None:
+    def renew(self, task_id: Any, attempt: int, lease: float, claimed: str = "") -> None:
         """Let the lease end that many seconds from now."""
 
-    def note(self, task_id: Any, attempt: int, recorder: str) -> None:
+    def note(self, task_id: Any, attempt: int, recorder: str, claimed: str = "") -> None:
         """Keep the reference to what the running attempt records."""
 
-    def finish(self, task_id: Any, attempt: int, ending: Ending) -> None:
+    def finish(self, task_id: Any, attempt: int, ending: Ending, claimed: str = "") -> None:
         """End an attempt."""
 
     def find(self, query: Group, *, bodies: bool = False, limit: int | None = None) -> Iterator[StoredTask]:

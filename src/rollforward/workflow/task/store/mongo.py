@@ -12,6 +12,7 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from rollforward.errors import PoolError, TaskNotFoundError
 from rollforward.workflow.task.store import mongo_updates as updates
 from rollforward.workflow.task.store.base import STATUSES, Attempt, Event, Owner, StoredTask, stale_claim
+from rollforward.workflow.task.store.mongo_new import NewDocuments
 from rollforward.workflow.task.store.mongo_register import OURS, MongoRegister
 from rollforward.workflow.task.store.mongo_server import DEFAULT_PATIENCE, Document, MongoServer
 from rollforward.workflow.task.store.query import to_mongo
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
     from rollforward.workflow.task.store.query import Group
 
 _COUNTERS, _PARTS = f"{OURS}counters", f"{OURS}results"
-_PAGE = 500
+_PAGE, _PROBES = 500, 64
 _PART = 8_000_000
 _DUPLICATE = 11000
 _BODIES = ("definition", "filter", "result")
+_QUEUE: list[tuple[str, int]] = [("queue", ASCENDING), ("priority", DESCENDING), ("seq", ASCENDING)]
 _INDEXES = [
     IndexModel([("identity", ASCENDING)], unique=True),
-    IndexModel([("queue", ASCENDING), ("priority", DESCENDING), ("seq", ASCENDING)]),
+    IndexModel(_QUEUE),
     IndexModel([("status", ASCENDING), ("seq", ASCENDING)]),
     IndexModel([("seq", ASCENDING)]),
 ]
@@ -41,9 +43,11 @@ _ORDER = [("priority", DESCENDING), ("seq", ASCENDING)]
 class MongoStore(MongoRegister):
     """The tasks of one pool in a collection of its own; what it promises is said in `TaskStore`.
 
-    Every write waits for the disks of a majority (``w="majority"``, ``j=True``), whatever the address says. While the
-    server is away a call is tried again; one whose answer was lost is not done twice. A result that does not fit into a
-    document of MongoDB is kept in parts of 8 MB, in the collection ``_rollforward.results``.
+    Every write but a claim waits for the disks of a majority (``w="majority"``, ``j=True``), whatever the address says.
+    A claim waits for the server only (``w=1``): one that a crash or a failover undoes is made again by somebody else,
+    under another nonce, so that what the first one writes is refused. While the server is away a call is tried again;
+    one whose answer was lost is not done twice. A result that does not fit into a document of MongoDB is kept in parts
+    of 8 MB, in the collection ``_rollforward.results``.
 
     Parameters
     ----------
@@ -76,7 +80,10 @@ class MongoStore(MongoRegister):
     def add(self, tasks: Sequence[NewTask]) -> list[Any]:
         """See `TaskStore.add`."""
         self._index()
-        known = self.ids_of([task.identity for task in tasks])
+        # Mostly all are new, and a few tell; one that is there all the same is not added again.
+        known = self.ids_of([task.identity for task in tasks[:: max(1, len(tasks) // _PROBES)]])
+        if known:
+            known = self.ids_of([task.identity for task in tasks])
         new = {task.identity: task for task in reversed(tasks) if task.identity not in known}
         if new:
             known |= self._insert([task for task in tasks if new.pop(task.identity, None) is not None])
@@ -95,29 +102,31 @@ class MongoStore(MongoRegister):
         update = updates.claim(status, lease, owner, nonce)
 
         def claim(is_first: bool) -> Document | None:
+            tasks = self._server.collection(self.pool, is_durable=False)
             if not is_first:
-                mine = self._tasks.find_one({"queue": status, "status": "running", "nonce": nonce})
+                mine = tasks.find_one({"queue": status, "status": "running", "nonce": nonce})
                 if mine is not None:
                     return mine
-            return self._tasks.find_one_and_update(wanted, update, sort=_ORDER, return_document=ReturnDocument.AFTER)
+            return tasks.find_one_and_update(wanted, update, sort=_ORDER, return_document=ReturnDocument.AFTER)
 
         found = self._server.call(claim)
         return None if found is None else self._read(found)
 
-    def renew(self, task_id: Any, attempt: int, lease: float) -> None:
+    def renew(self, task_id: Any, attempt: int, lease: float, claimed: str = "") -> None:
         """See `TaskStore.renew`."""
-        self._fenced(task_id, attempt, [{"$set": {"available_at": updates.later(lease)}}])
+        self._fenced(task_id, attempt, claimed, [{"$set": {"available_at": updates.later(lease)}}])
 
-    def note(self, task_id: Any, attempt: int, recorder: str) -> None:
+    def note(self, task_id: Any, attempt: int, recorder: str, claimed: str = "") -> None:
         """See `TaskStore.note`."""
-        self._fenced(task_id, attempt, [{"$set": {"recorder": {"$literal": recorder}}}])
+        self._fenced(task_id, attempt, claimed, [{"$set": {"recorder": {"$literal": recorder}}}])
 
-    def finish(self, task_id: Any, attempt: int, ending: Ending) -> None:
+    def finish(self, task_id: Any, attempt: int, ending: Ending, claimed: str = "") -> None:
         """See `TaskStore.finish`."""
-        parts = 0
+        # Of a claim that was undone, and of the one after it, both may be at this, with the same attempt.
+        of, parts = f"{attempt}{claimed and '.'}{claimed}", 0
         if ending.result is not None and len(ending.result) > _PART:
-            parts = self._write_parts(task_id, attempt, ending.result)
-        self._fenced(task_id, attempt, updates.finish(ending, parts), ending.nonce)
+            parts = self._write_parts(task_id, of, ending.result)
+        self._fenced(task_id, attempt, claimed, updates.finish(ending, parts, of), ending.nonce)
 
     def find(self, query: Group, *, bodies: bool = False, limit: int | None = None) -> Iterator[StoredTask]:
         """See `TaskStore.find`."""
@@ -213,38 +222,38 @@ class MongoStore(MongoRegister):
             )
         )
         first = (reserved or {"n": 0})["n"] - len(new)
-        now = self.now()
-        documents = [updates.new_document(task, first + i, now) for i, task in enumerate(new)]
-
-        def insert(_: bool) -> bool:
-            try:
-                self._tasks.insert_many(documents, ordered=False)
-            except BulkWriteError as error:
-                if any(item["code"] != _DUPLICATE for item in error.details["writeErrors"]):
-                    raise
-                return False
-            return True
-
-        if self._server.call(insert):
-            return {document["identity"]: document["_id"] for document in documents}
+        documents = NewDocuments(new, first, self.now())
+        if documents.send(lambda chunk: self._server.call(lambda _: self._insert_chunk(chunk))):
+            return documents.ids
         return self.ids_of([task.identity for task in new])
+
+    def _insert_chunk(self, documents: list[Any]) -> bool:
+        """Insert documents; tell whether none of them was there, perhaps from a call whose answer was lost."""
+        try:
+            self._tasks.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            if any(item["code"] != _DUPLICATE for item in error.details["writeErrors"]):
+                raise
+            return False
+        return True
 
     def _update(self, wanted: Document, update: list[Document]) -> bool:
         return self._tasks.update_one(wanted, update).matched_count == 1
 
-    def _fenced(self, task_id: Any, attempt: int, update: list[Document], nonce: str = "") -> None:
+    def _fenced(self, task_id: Any, attempt: int, claimed: str, update: list[Document], nonce: str = "") -> None:
         key = ObjectId(str(task_id))
-        if self._server.call(lambda _: self._update({"_id": key, "status": "running", "attempt": attempt}, update)):
+        mine = {"_id": key, "status": "running", "attempt": attempt} | ({"nonce": claimed} if claimed else {})
+        if self._server.call(lambda _: self._update(mine, update)):
             return
         chosen = dict.fromkeys(_BODIES, 0)
         found = self._server.call(lambda _: self._tasks.find_one({"_id": key}, chosen))
         if found is None or not nonce or found["ended_nonce"] != nonce:
             raise stale_claim(task_id, attempt, None if found is None else self._read(found))
 
-    def _write_parts(self, task_id: Any, attempt: int, text: str) -> int:
+    def _write_parts(self, task_id: Any, of: str, text: str) -> int:
         texts = [text[start : start + _PART] for start in range(0, len(text), _PART)]
         for i, part in enumerate(texts):
-            self._write_part(ObjectId(str(task_id)), f"{task_id}/{attempt}/{i}", part)
+            self._write_part(ObjectId(str(task_id)), f"{task_id}/{of}/{i}", part)
         return len(texts)
 
     def _write_part(self, task_id: ObjectId, key: str, text: str) -> None:
@@ -276,5 +285,5 @@ class MongoStore(MongoRegister):
 
 _SAME = (
     *("identity", "status", "priority", "attempt", "tries", "origin", "available_at", "recorder", "error"),
-    *("traceback", "created_at", "started_at", "ended_at"),
+    *("traceback", "created_at", "started_at", "ended_at", "nonce"),
 )

@@ -42,8 +42,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 # The server is going down, coming up, or hands over to another one; 64: a majority was not reached in time.
 _PASSING = frozenset({6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436, 64})
 _REFUSED = frozenset({13, 18})
-# Whatever the address says: a write that has returned is on the disks of a majority.
-_DURABLE = WriteConcern(w="majority", j=True)
+# Whatever the address says: a write that has returned is on the disks of a majority; or else on its way there.
+_DURABLE, _SOON = WriteConcern(w="majority", j=True), WriteConcern(w=1)
 _OPTIONS: dict[str, Any] = {
     "serverSelectionTimeoutMS": 2_000,
     "connectTimeoutMS": 5_000,
@@ -99,12 +99,12 @@ class MongoServer:
         """Address without credentials."""
         return mask_credentials(self._url)
 
-    def collection(self, name: str) -> Collection[Document]:
-        """Give a collection whose writes are durable."""
+    def collection(self, name: str, *, is_durable: bool = True) -> Collection[Document]:
+        """Give a collection whose writes are durable when they return; or else soon after."""
         return self.db().get_collection(
             name,
             codec_options=CodecOptions(tz_aware=True, tzinfo=UTC),
-            write_concern=_DURABLE,
+            write_concern=_DURABLE if is_durable else _SOON,
             read_preference=ReadPreference.PRIMARY,
         )
 

@@ -37,14 +37,12 @@ def later(seconds: float) -> Stage:
     return {"$add": ["$$NOW", round(seconds * 1000)]}
 
 
-def new_document(task: NewTask, seq: int, now: datetime) -> Stage:
-    """Spell a task that was never claimed."""
+def new_fields(status: str, priority: int, now: datetime) -> Stage:
+    """Spell what all tasks that were never claimed have in common."""
     return {
-        "seq": seq,
-        "identity": task.identity,
-        "status": task.status,
-        "queue": queue_of(task.status),
-        "priority": task.priority,
+        "status": status,
+        "queue": queue_of(status),
+        "priority": priority,
         "attempt": 0,
         "tries": 0,
         "available_at": _LONG_AGO,
@@ -56,8 +54,6 @@ def new_document(task: NewTask, seq: int, now: datetime) -> Stage:
         "traceback": "",
         "attempts": [],
         "events": [],
-        "definition": task.definition,
-        "filter": dict(task.filter),
         "result": None,
         **_FREE,
     }
@@ -86,8 +82,8 @@ def claim(status: str, lease: float, owner: Owner, nonce: str) -> list[Stage]:
     ]
 
 
-def finish(ending: Ending, n_parts: int) -> list[Stage]:
-    """End the attempt of a running task."""
+def finish(ending: Ending, n_parts: int, of: str) -> list[Stage]:
+    """End the attempt of a running task; `of` is in the names of the parts of its result."""
     values: Stage = {
         "status": ending.status,
         "queue": queue_of(ending.status),
@@ -104,7 +100,7 @@ def finish(ending: Ending, n_parts: int) -> list[Stage]:
         values["tries"] = {"$subtract": ["$tries", 1]}
     if ending.result is not None:
         values["result"] = None if n_parts else {"$literal": ending.result}
-        values |= {"result_parts": n_parts, "result_attempt": "$attempt"}
+        values |= {"result_parts": n_parts, "result_attempt": of}
     ended = _attempt(ending.outcome, ending.exception, ending.traceback, ending.recorder)
     return [{"$set": {"attempts": _appended("$attempts", ended, KEPT_ATTEMPTS)}}, {"$set": values}]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PAGE = 500
 _HEAD = (
     "task.seq, id, identity, status, priority, attempt, tries, origin, available_at, worker, host, pid, recorder,"
-    " error, traceback, created_at, started_at, ended_at, attempts, events, ended_nonce"
+    " error, traceback, created_at, started_at, ended_at, attempts, events, nonce, ended_nonce"
 )
 _BODY = ", body.definition, body.filter, result.text AS result"
 _BODIES = " CROSS JOIN body ON body.seq = task.seq LEFT JOIN result ON result.seq = task.seq"
@@ -113,22 +113,22 @@ class SqliteStore(SqliteRegister):
             _update(db, row["seq"], values)
         return task_of({**row, **values})
 
-    def renew(self, task_id: Any, attempt: int, lease: float) -> None:
+    def renew(self, task_id: Any, attempt: int, lease: float, claimed: str = "") -> None:
         """See `TaskStore.renew`."""
         with self._file.write() as db:
-            self._mine(db, task_id, attempt)
+            self._mine(db, task_id, attempt, claimed)
             db.execute("UPDATE task SET available_at = ? WHERE id = ?", (time.time() + lease, str(task_id)))
 
-    def note(self, task_id: Any, attempt: int, recorder: str) -> None:
+    def note(self, task_id: Any, attempt: int, recorder: str, claimed: str = "") -> None:
         """See `TaskStore.note`."""
         with self._file.write() as db:
-            self._mine(db, task_id, attempt)
+            self._mine(db, task_id, attempt, claimed)
             db.execute("UPDATE task SET recorder = ? WHERE id = ?", (recorder, str(task_id)))
 
-    def finish(self, task_id: Any, attempt: int, ending: Ending) -> None:
+    def finish(self, task_id: Any, attempt: int, ending: Ending, claimed: str = "") -> None:
         """See `TaskStore.finish`."""
         with self._file.write() as db:
-            row = self._mine(db, task_id, attempt, ending.nonce)
+            row = self._mine(db, task_id, attempt, claimed, ending.nonce)
             if row is None:
                 return
             now = time.time()
@@ -276,11 +276,13 @@ class SqliteStore(SqliteRegister):
         sql = f"SELECT {_HEAD} FROM task WHERE pool = ? AND id = ?"  # noqa: S608
         return db.execute(sql, (self.pool, str(task_id))).fetchone()
 
-    def _mine(self, db: sqlite3.Connection, task_id: Any, attempt: int, nonce: str = "") -> Any:
+    def _mine(self, db: sqlite3.Connection, task_id: Any, attempt: int, claimed: str, nonce: str = "") -> Any:
         """Give the row of a task that this attempt holds; ``None`` if what this nonce names was done before."""
         row = self._row(db, task_id)
         if row is not None and row["status"] == RUNNING and row["attempt"] == attempt:
-            return row
+            if claimed in ("", row["nonce"]):
+                return row
+            raise stale_claim(task_id, attempt, task_of(row))
         if row is not None and nonce and row["ended_nonce"] == nonce:
             return None
         raise stale_claim(task_id, attempt, None if row is None else task_of(row))

@@ -88,6 +88,7 @@ def task_of(row: Any) -> StoredTask:
         definition=row["definition"] if "definition" in names else None,
         filter=None if filter_text is None else json.loads(filter_text),
         result=row["result"] if "result" in names else None,
+        nonce=row["nonce"],
     )
 
 

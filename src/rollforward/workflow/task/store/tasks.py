@@ -124,8 +124,8 @@ class StoredTask:
         Status that the task was claimed from; ``""`` unless it is running.
     available_at
         Before this moment nobody claims it: the end of its lease, or of its backoff.
-    owner
-        Who works on it; ``None`` unless it is running.
+    owner, nonce
+        Who works on it, and the name of that claim; ``None`` and ``""`` unless it is running.
     recorder
         Text of the reference that the running attempt left.
     error, traceback
@@ -158,6 +158,7 @@ class StoredTask:
     definition: str | None = field(default=None, repr=False)
     filter: Mapping[str, Any] | None = field(default=None, repr=False)
     result: str | None = field(default=None, repr=False)
+    nonce: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
