@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from contextlib import contextmanager, redirect_stdout
 from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from rollforward.report.inputs import SCORE, signal_column, tidy_portfolio
 from rollforward.report.saving import save_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import ModuleType
 
@@ -92,15 +93,36 @@ def _alphalens(material: Material, path: Path, _cost: float) -> Path:
     matplotlib = import_module("matplotlib")
     matplotlib.use("agg")
     tears = _import("alphalens.tears", "alphalens-reloaded", "its tear sheet")
-    pyplot = import_module("matplotlib.pyplot")
-    before = set(pyplot.get_fignums())
-    tears.create_full_tear_sheet(factor_data(material), by_group=False)
-    pictures = [_picture(pyplot, number) for number in pyplot.get_fignums() if number not in before]
+    printed = io.StringIO()
+    with _shown(import_module("matplotlib.pyplot")) as pictures, redirect_stdout(printed):
+        tears.create_full_tear_sheet(factor_data(material), by_group=False)
     title = escape(material.title)
     images = "".join(f'<p><img alt="{title}, plot {place}" src="{one}"></p>' for place, one in enumerate(pictures, 1))
     head = f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
     style = "<style>body{font-family:sans-serif;max-width:1100px;margin:2em auto}img{max-width:100%}</style>"
-    return save_page(f"{head}{style}</head><body><h1>{title}</h1>{images}</body></html>", path)
+    tables = f"<pre>{escape(printed.getvalue())}</pre>"
+    return save_page(f"{head}{style}</head><body><h1>{title}</h1>{tables}{images}</body></html>", path)
+
+
+@contextmanager
+def _shown(pyplot: Any) -> Iterator[list[str]]:
+    """Collect, as PNG data addresses, the figures that are shown or left open meanwhile; then none of them is open."""
+    before, show = set(pyplot.get_fignums()), pyplot.show
+    pictures: list[str] = []
+
+    def keep(*_args: Any, **_kwargs: Any) -> None:
+        new = [number for number in pyplot.get_fignums() if number not in before]
+        # alphalens opens a figure or two in which it draws nothing.
+        pictures.extend(_picture(pyplot, number) for number in new if pyplot.figure(number).axes)
+
+    pyplot.show = keep
+    try:
+        yield pictures
+        keep()
+    finally:
+        pyplot.show = show
+        for number in set(pyplot.get_fignums()) - before:
+            pyplot.close(number)
 
 
 def factor_data(material: Material) -> pd.DataFrame:
