@@ -34,6 +34,12 @@
     │   ├── PoolQueryError(ValueError)        a query that no store, or not every store, can answer
     │   ├── PoolTimeoutError(TimeoutError)    tasks were not done in time
     │   └── TaskFailedError                   a task of the pool failed for good
+    ├── OnlineError(RuntimeError)             the models that serve cannot be served, switched or proved
+    │   ├── OnlineBusyError                   somebody else is at the same routine
+    │   ├── LedgerError                       what is recorded of the models that serve is not as it must be
+    │   ├── HeldError                         a day or a model that is too bad to be published
+    │   ├── ProofError                        a prediction that knew more than its day did, or was not proved
+    │   └── UpdateError(ValueError)           predictions or labels that cannot be brought up to date
     └── TaskError(ValueError)                 a task definition that cannot be run
         └── TaskNotFoundError(LookupError)
 
@@ -240,6 +246,30 @@ class TaskFailedError(PoolError):
 
 class UntrustedClassError(LoadObjectError):
     """A pickle names a class that the setting ``trusted_classes`` does not list; nothing of it was called."""
+
+
+class OnlineError(RollforwardError, RuntimeError):
+    """The models that serve cannot be served, switched or proved."""
+
+
+class OnlineBusyError(OnlineError):
+    """Somebody else is at the same routine, or took it over."""
+
+
+class LedgerError(OnlineError):
+    """What is recorded of the models that serve is not as it must be, or somebody else recorded first."""
+
+
+class HeldError(OnlineError):
+    """A day or a model is too bad to be published; what was good last stays."""
+
+
+class ProofError(OnlineError):
+    """A prediction knew more than its day did, or is asked for its proof and has none."""
+
+
+class UpdateError(OnlineError, ValueError):
+    """Predictions or labels cannot be brought up to date."""
 
 
 class TaskError(RollforwardError, ValueError):

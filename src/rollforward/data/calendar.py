@@ -16,6 +16,7 @@ import pandas as pd
 
 from rollforward import settings
 from rollforward.data import calendar_sources as sources
+from rollforward.data.cut import data_cut
 from rollforward.data.loader import resolve_source
 from rollforward.data.times import as_time, last_nanosecond, nanoseconds
 from rollforward.errors import CalendarError, NotASessionError, OutOfCalendarError
@@ -365,7 +366,8 @@ def resolve(calendar: Any = None) -> Calendar:
     Parameters
     ----------
     calendar
-        Anything `Calendar.of` takes; ``None``: the calendar of the settings.
+        Anything `Calendar.of` takes; ``None``: the calendar of the settings. Inside `data_cut_at` its current end is
+        no later than the cut.
 
     Raises
     ------
@@ -380,7 +382,10 @@ def resolve(calendar: Any = None) -> Calendar:
             'rollforward.init(calendar="prices.parquet") takes the dates of a data file, calendar="XNYS" those of an '
             "exchange; or pass calendar= where the sessions are needed.",
         )
-    return Calendar.of(given)
+    found, cut = Calendar.of(given), data_cut()
+    if cut is None or found.current_end <= cut:
+        return found
+    return Calendar(found.sessions(future=True), cut)
 
 
 def _strict_index(sessions: Any) -> pd.DatetimeIndex:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
+from rollforward.data.cut import cut_rows, data_cut, until_cut
 from rollforward.data.loader import DataLoader, FrameLoader, Instruments, as_loader
 from rollforward.data.processor import build_processors
 from rollforward.data.selection import (
@@ -122,7 +123,9 @@ class DataHandler(DataHandlerABC):
             Part of Qlib's signature; loaders keep what they read by themselves.
         """
         del enable_cache
-        self._data = require_sorted(self.data_loader.load(self.instruments, self.start_time, self.end_time))
+        frame = self.data_loader.load(self.instruments, self.start_time, until_cut(self.end_time))
+        self._data = cut_rows(require_sorted(frame))
+        self._cut = data_cut()
 
     def fetch(
         self,
@@ -208,7 +211,17 @@ class DataHandler(DataHandlerABC):
                 "data that were loaded; a handler read from a file comes without them.",
                 "Call dataset.setup_data(handler_kwargs={'init_type': 'load_state'}), or setup_data() of the handler.",
             )
+        self._refuse_later_rows()
         return frame
+
+    def _refuse_later_rows(self) -> None:
+        cut, loaded = data_cut(), getattr(self, "_cut", None)
+        if cut is not None and (loaded is None or loaded > cut):
+            raise DataError(
+                f"{type(self).__name__} holds data that were loaded {'without a cut' if loaded is None else loaded}.",
+                f"data loaded inside data_cut_at, up to {cut}.",
+                "Call setup_data() inside the cut; one that you wrote yourself has to call that of its base class.",
+            )
 
 
 class DataHandlerLP(DataHandler):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from rollforward.data.cache import BoundedCache
+from rollforward.data.cut import cut_rows, until_cut
 from rollforward.data.files import BUNDLED_PREFIX, FILE_SUFFIXES, names_a_file, read_file, resolve_source
 from rollforward.data.frames import Layout, to_long
 from rollforward.data.selection import INSTRUMENT, covered, nearest, time_positions
@@ -38,7 +39,16 @@ _FILES: BoundedCache[pd.DataFrame] = BoundedCache(8)
 
 
 class DataLoader(ABC):
-    """Gives data for instruments and a range of time."""
+    """Gives data for instruments and a range of time.
+
+    Attributes
+    ----------
+    honours_cut
+        Whether nothing that it returns depends on rows after ``rollforward.data.cut.data_cut()``. A loader of your own
+        does if it reads through loaders of this package, or looks at ``data_cut()`` itself; then say so.
+    """
+
+    honours_cut: ClassVar[bool] = False
 
     @abstractmethod
     def load(self, instruments: Instruments = None, start_time: Any = None, end_time: Any = None) -> pd.DataFrame:
@@ -67,6 +77,8 @@ class DataLoader(ABC):
 
 class _TableLoader(DataLoader):
     """A loader whose source is one table."""
+
+    honours_cut: ClassVar[bool] = True
 
     @abstractmethod
     def _table(self) -> pd.DataFrame:
@@ -236,7 +248,7 @@ class CallableLoader(DataLoader):
         """Call the function, bring what it returns into form and select from it."""
         name = getattr(self.function, "__qualname__", repr(self.function))
         origin = f"What {name} returned"
-        table = self.function(instruments, start_time, end_time)
+        table = self.function(instruments, start_time, until_cut(end_time))
         if not isinstance(table, pd.DataFrame):
             raise DataError(f"{origin} is {type(table).__name__}.", "a pandas DataFrame.")
         return select(to_long(table, self.layout, origin), instruments, start_time, end_time, origin)
@@ -265,14 +277,15 @@ def select(
     EmptySegmentError
         If no row is left.
     """
+    wanted = as_instruments(instruments)
+    if wanted is not None:
+        check_instruments(wanted, frame.index.get_level_values(INSTRUMENT).unique().sort_values(), origin)
+    frame = cut_rows(frame)
     times = frame.index.get_level_values(0)
     first, last = time_positions(times, start_time, end_time)
     rows = frame.iloc[first:last]
-    wanted = as_instruments(instruments)
     if wanted is not None:
         names = frame.index.get_level_values(INSTRUMENT)
-        known = names.unique().sort_values()
-        check_instruments(wanted, known, origin)
         rows = rows[names[first:last].isin(wanted)]
     if rows.empty:
         raise EmptySegmentError(

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rollforward.data.cache import BoundedCache
+from rollforward.data.cut import cut_rows, data_cut
 from rollforward.data.features import DEFAULT_FEATURES, check_names, compute_features
 from rollforward.data.frames import grid_index
 from rollforward.data.handler import DataHandlerLP
@@ -165,11 +166,12 @@ class PriceFeatureLoader(DataLoader):
         identity = self.source.identity()
         if identity is None:
             return self._compute(instruments)
-        key: Hashable = (identity, self.field, self.features, None if instruments is None else tuple(instruments))
+        names = None if instruments is None else tuple(instruments)
+        key: Hashable = (identity, self.field, self.features, names, data_cut())
         return _PANELS.get_or_build(key, lambda: self._compute(instruments))
 
     def _compute(self, instruments: list[str] | None) -> _Panel:
-        prices = self.source.load(instruments)
+        prices = cut_rows(self.source.load(instruments))
         if self.field not in prices.columns:
             raise ColumnError(
                 f"The source has no column {self.field!r}.",
@@ -177,7 +179,8 @@ class PriceFeatureLoader(DataLoader):
                 "Name the column of the closes: field='...'.",
             )
         column = prices[self.field].dropna()
-        if instruments is not None:
+        # Before a cut, an instrument may not have begun yet.
+        if instruments is not None and data_cut() is None:
             check_instruments(instruments, column.index.get_level_values(1).unique(), "The source")
         bad = column[~((column > 0) & np.isfinite(column))]
         if len(bad):

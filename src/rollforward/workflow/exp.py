@@ -14,7 +14,7 @@ from rollforward.workflow.leaving import sigterm_as_exception, to_the_end
 from rollforward.workflow.recorder import checked_status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -67,6 +67,38 @@ class Experiment(ABC):
     @abstractmethod
     def uri(self) -> str:
         """The store that the experiment is in."""
+
+    @property
+    @abstractmethod
+    def tags(self) -> dict[str, str]:
+        """The tags of the experiment; asks the store."""
+
+    @abstractmethod
+    def set_tags(self, **kwargs: Any) -> None:
+        """Set tags of the experiment, one by one; an existing tag is replaced, and no reader sees half of one.
+
+        Raises
+        ------
+        TrackingError
+            For a key or a text that not every version of MLflow takes (at most 5,000 characters).
+        """
+
+    @abstractmethod
+    def add_run(self, name: str, tags: Mapping[str, str] | None = None) -> Recorder:
+        """Create a run that nobody accompanies: it is not active, and what is logged to it is written at once.
+
+        Parameters
+        ----------
+        name
+            Its name.
+        tags
+            It never exists without them.
+
+        Returns
+        -------
+        Recorder
+            ``RUNNING`` until its `end_run`.
+        """
 
     @property
     def active_recorder(self) -> Recorder | None:

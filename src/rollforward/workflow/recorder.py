@@ -207,6 +207,25 @@ class Recorder(ABC):
         """
 
     @abstractmethod
+    def put_param_once(self, key: str, value: str) -> str:
+        """Log one parameter now, unless it is there; the store decides who of several was first.
+
+        Nothing is queued, and the run may have ended: what is returned is in the store.
+
+        Returns
+        -------
+        str
+            The value that stands: the one that was given, or that of somebody who was faster.
+
+        Raises
+        ------
+        TrackingError
+            For a key or a value that the store does not take, and for a run that is deleted.
+        StoreUnreachableError
+            If the store does not answer. The value may stand; the same call again tells.
+        """
+
+    @abstractmethod
     def set_tags(self, **kwargs: Any) -> None:
         """Set tags; an existing tag is replaced."""
 

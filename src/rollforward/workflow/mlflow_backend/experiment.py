@@ -8,14 +8,16 @@ from mlflow.exceptions import MlflowException
 
 from rollforward.errors import RecorderNotFoundError, TrackingError
 from rollforward.workflow.exp import Experiment
+from rollforward.workflow.mlflow_backend.lookup.exclusive import checked_tags, set_experiment_tags
 from rollforward.workflow.mlflow_backend.lookup.search import both, frame_of, name_filter, search_runs, status_filter
 from rollforward.workflow.mlflow_backend.lookup.stored import find_uploaded
 from rollforward.workflow.mlflow_backend.run.afterwards import afterwards
 from rollforward.workflow.mlflow_backend.run.recorder import DEFAULT_NAME, MLflowRecorder
 from rollforward.workflow.mlflow_backend.store.client import NOT_FOUND, REFUSED, client_for, error_code, mapped
+from rollforward.workflow.mlflow_backend.values import MAX_TAG
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -45,6 +47,23 @@ class MLflowExperiment(Experiment):
     def uri(self) -> str:
         """The store that the experiment is in."""
         return self._uri
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags of the experiment; asks the store."""
+        with mapped(f"read the tags of {self!r}"):
+            return dict(client_for(self.uri).get_experiment(self.id).tags)
+
+    def set_tags(self, **kwargs: Any) -> None:
+        """Set tags of the experiment; see `Experiment.set_tags`."""
+        set_experiment_tags(self.uri, self.id, kwargs)
+
+    def add_run(self, name: str, tags: Mapping[str, str] | None = None) -> MLflowRecorder:
+        """Create a run that nobody accompanies; see `Experiment.add_run`."""
+        texts = checked_tags(tags or {}, MAX_TAG)
+        with mapped(f"create a run in {self!r}"):
+            run = client_for(self.uri).create_run(self.id, tags=texts, run_name=name)
+        return MLflowRecorder(self.id, self.uri, mlflow_run=run)
 
     def create_recorder(self, recorder_name: str | None = None) -> MLflowRecorder:
         """Make a recorder that is not started."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rollforward.errors import ExperimentNotFoundError, StoreUnreachableError, TrackingError
+from rollforward.errors import ExpAlreadyExistError, ExperimentNotFoundError, StoreUnreachableError, TrackingError
 from rollforward.settings.masking import mask_credentials
 from rollforward.settings.nearest import did_you_mean
 from rollforward.settings.state import current
 from rollforward.workflow.expm import ExpManager
 from rollforward.workflow.mlflow_backend.experiment import MLflowExperiment, find_recorder, read_recorder
+from rollforward.workflow.mlflow_backend.lookup.exclusive import call_it, create_interim, drop_interim
 from rollforward.workflow.mlflow_backend.lookup.search import frame_of, search_runs
 from rollforward.workflow.mlflow_backend.lookup.stored import (
     create_stored,
@@ -24,13 +25,14 @@ from rollforward.workflow.mlflow_backend.run.afterwards import afterwards
 from rollforward.workflow.mlflow_backend.store.client import checked_uri, client_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
     from mlflow import MlflowClient
     from mlflow.entities import Experiment as Stored
 
     from rollforward.workflow.active import ActiveRun
+    from rollforward.workflow.exp import Experiment
     from rollforward.workflow.mlflow_backend.offline.standin import StandIn
     from rollforward.workflow.mlflow_backend.run.recorder import MLflowRecorder
 
@@ -114,7 +116,7 @@ class MLflowExpManager(ExpManager):
         """Delete an experiment; see `ExpManager.delete_exp`. `restore_exp` brings it back."""
         if experiment_id is None and experiment_name is None:
             raise TrackingError("delete_exp got neither an id nor a name.", "one of them.")
-        store = self._store_to_change("delete an experiment")
+        store = self.reachable_uri("delete an experiment")
         found = self._find_or_create(experiment_id, experiment_name, create=False, uri=store)
         if found.active_recorder is not None:
             raise TrackingError(f"{found!r} has an active recorder.", "an experiment at rest.", "End the recorder.")
@@ -143,11 +145,12 @@ class MLflowExpManager(ExpManager):
         """
         if experiment_id is None and experiment_name is None:
             raise TrackingError("restore_exp got neither an id nor a name.", "one of them.")
-        store = self._store_to_change("restore an experiment")
+        store = self.reachable_uri("restore an experiment")
         self._recent.forget()
         return self._wrap(restore_stored(store, experiment_id, experiment_name), store)
 
-    def _store_to_change(self, action: str) -> str:
+    def reachable_uri(self, action: str) -> str:
+        """Return the store itself, never a stand-in; see `Catalog.reachable_uri`."""
         store = super().uri
         if read_from(store) != store:
             raise StoreUnreachableError(
@@ -155,6 +158,27 @@ class MLflowExpManager(ExpManager):
                 remedy="Try again when it is back.",
             )
         return store
+
+    def create_exclusive(
+        self, experiment_name: str, prepare: Callable[[Experiment], None], tags: Mapping[str, str] | None = None
+    ) -> tuple[MLflowExperiment, bool]:
+        """Create an experiment that nobody sees before it is prepared; see `Catalog.create_exclusive`."""
+        name, store = self._checked_name(experiment_name), self.reachable_uri("create an experiment")
+        self._recent.forget()
+        root = self._artifact_root or current().artifact_root
+        interim = create_interim(store, name, root, tags or {})
+        try:
+            prepare(self._wrap(interim, store))
+            is_mine = call_it(store, interim, name)
+        except BaseException:
+            drop_interim(store, interim)
+            raise
+        if not is_mine:
+            drop_interim(store, interim)
+        stored = read_stored(store, interim.experiment_id if is_mine else None, name)
+        if stored is None or stored.lifecycle_stage == "deleted":
+            raise ExpAlreadyExistError(f"Experiment {name!r} was deleted at the same time.", remedy="Try again.")
+        return self._wrap(stored, store), is_mine
 
     def _list(self, uri: str) -> dict[str, MLflowExperiment]:
         return {stored.name: self._wrap(stored, uri) for stored in list_stored(uri)}

@@ -154,7 +154,7 @@ def _leaf(value: Any, depth: int) -> Any:
 def _refusal(value: Any, remedy: str) -> _Refused:
     kind = type(value)
     return _Refused(
-        f"an object of type {kind.__module__}.{kind.__qualname__} cannot be stored in the pool.",
+        f"an object of type {kind.__module__}.{kind.__qualname__} cannot be stored as data.",
         "plain values, dates, numpy scalars, small arrays, recorders, and classes or functions by name.",
         remedy,
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward.data.segments import bounds_of, raw_segments_of
 from rollforward.data.spans import ROLL_EX, ROLL_SD, RollType, span_of, whole_number
+from rollforward.data.times import as_time
 from rollforward.errors import SegmentError
 from rollforward.workflow.task.adjuster import TimeAdjuster
 from rollforward.workflow.task.audit import audit_folds
@@ -212,7 +213,8 @@ class RollingGen(TaskGen):
         """
         calendar = self.ta.calendar
         spans, start, end = self._spans(calendar, raw_segments_of(task))
-        warn_of_end(calendar, test_end)
+        if test_end is not None and as_time(test_end) > calendar.last:  # sessions to come are cut like any other
+            warn_of_end(calendar, test_end)
         limit = calendar.position(calendar.current_end if test_end is None else test_end, "end")
         origin = start_of(task, calendar, spans, start)
         where = f"the fold tested from {calendar[start]!s}"

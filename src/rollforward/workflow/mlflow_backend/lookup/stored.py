@@ -63,7 +63,9 @@ def read_stored(uri: str, experiment_id: str | None, name: str | None) -> Stored
             raise
 
 
-def create_stored(uri: str, name: str, root: str | None) -> str:
+def create_stored(
+    uri: str, name: str, root: str | None, *, like: str | None = None, tags: dict[str, str] | None = None
+) -> str:
     """Create an experiment and return its id.
 
     Parameters
@@ -74,6 +76,10 @@ def create_stored(uri: str, name: str, root: str | None) -> str:
         Its name.
     root
         Where experiments put their artifacts, as in the settings.
+    like
+        The name that the folder of its artifacts follows; ``None`` is its own.
+    tags
+        Its first tags.
 
     Raises
     ------
@@ -82,7 +88,8 @@ def create_stored(uri: str, name: str, root: str | None) -> str:
     """
     try:
         with mapped(f"create experiment {name!r}"):
-            created: str = client_for(uri).create_experiment(name, artifact_location=_location(uri, name, root))
+            place = _location(uri, like or name, root)
+            created: str = client_for(uri).create_experiment(name, artifact_location=place, tags=tags)
     except ExpAlreadyExistError as error:
         stored = read_stored(uri, None, name)
         if stored is None or stored.lifecycle_stage != "deleted":

@@ -17,6 +17,7 @@ from rollforward.workflow.mlflow_backend.artifacts.access import Artifacts
 from rollforward.workflow.mlflow_backend.run import fluent, life
 from rollforward.workflow.mlflow_backend.run.afterwards import afterwards
 from rollforward.workflow.mlflow_backend.run.logged import KILLED, LoggedRun
+from rollforward.workflow.mlflow_backend.run.once import put_param_once
 from rollforward.workflow.mlflow_backend.spool.replay import replay_in_background, replay_journals
 from rollforward.workflow.mlflow_backend.spool.spooled import SpoolWriter, is_spooled
 from rollforward.workflow.mlflow_backend.spool.staging import SpooledArtifacts
@@ -28,6 +29,8 @@ from rollforward.workflow.recorder import Recorder, checked_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from mlflow.entities import RunInfo
 
     from rollforward.workflow.mlflow_backend.write.writer import Writer
 
@@ -72,19 +75,21 @@ class MLflowRecorder(LoggedRun):
                 f"{self!r} is active already.", "a recorder that is not.", "End it first, or start another one."
             )
         afterwards.touch()
-        is_new = self.id is None
-        if is_new:
+        before = None
+        if self.id is None:
             self._create(parent_id)
         else:
-            self._reopen()
+            before = self._reopen()
         try:
             self._open_writer()
         except BaseException:
-            if is_new:
+            if before is None:
                 self._discard()
+            else:
+                self._close_again(before)
             raise
         self._is_open = True
-        self.status = self.STATUS_R
+        self.status, self.ended_at = self.STATUS_R, None
         life.opened(self)
 
     def _open_writer(self) -> None:
@@ -108,22 +113,27 @@ class MLflowRecorder(LoggedRun):
         with mapped(f"create a run in experiment {self.experiment_id}"):
             self._take(client.create_run(self.experiment_id, tags=tags, run_name=self.name))
 
-    def _reopen(self) -> None:
+    def _reopen(self) -> RunInfo:
+        """Call the run RUNNING; return what it was."""
         life.settle(self)
         if replay_journals(self.uri, run_id=self.require_id()).runs:
             self._run = None
         run = self._run or self._read()
-        before = run.info
-        store = store_of(client_for(self.uri))
+        before: RunInfo = run.info
         life.resuming(self, run)
         with mapped(f"continue run {self.id}"):
-            store.update_run_info(self.id, RunStatus.RUNNING, None, None)
+            store_of(client_for(self.uri)).update_run_info(self.id, RunStatus.RUNNING, None, None)
         try:
             self._note_resumption()
         except BaseException:
-            store.update_run_info(self.id, RunStatus.from_string(before.status), before.end_time, None)
+            self._close_again(before)
             raise
-        self.ended_at = None
+        return before
+
+    def _close_again(self, before: RunInfo) -> None:
+        """Have a run that could not be continued as it was."""
+        store = store_of(client_for(self.uri))
+        store.update_run_info(self.id, RunStatus.from_string(before.status), before.end_time, None)
 
     def _note_resumption(self) -> None:
         """Params stay what they were: another command line becomes a tag. The error of the last time is over."""
@@ -189,6 +199,11 @@ class MLflowRecorder(LoggedRun):
             self._artifacts.put_texts({"traceback.txt": full_traceback(error)})
         except TrackingError as reason:
             logger.warning("The traceback of run %s was not kept: %s", self.id, reason)
+
+    def put_param_once(self, key: str, value: str) -> str:
+        """Log one parameter now, unless it is there; see `Recorder.put_param_once`."""
+        self._is_stale = True
+        return put_param_once(self.uri, self.require_id(), key, value)
 
     def add(
         self,

@@ -1,0 +1,48 @@
+"""The work on one session, as it grows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rollforward.workflow.online.judging import Judgement
+    from rollforward.workflow.online.ledger.parts import ModelRef, Switch
+    from rollforward.workflow.online.standing import Standing
+
+
+@dataclass
+class Day:
+    """The work on one session, as it grows.
+
+    Attributes
+    ----------
+    session
+        The session.
+    until
+        The last session that is done in the same call.
+    before, standing
+        What the head says, and what the new entry will say.
+    trained
+        New models, in the order of training.
+    switches
+        New sets.
+    judged
+        By strategy: what was found about its predictions.
+    held
+        By strategy that is not published as it should be: why.
+    sets
+        By strategy: the models that are published.
+    """
+
+    session: pd.Timestamp
+    until: pd.Timestamp
+    before: Standing
+    standing: Standing
+    trained: list[ModelRef] = field(default_factory=list)
+    switches: list[Switch] = field(default_factory=list)
+    judged: dict[str, Judgement] = field(default_factory=dict)
+    held: dict[str, str] = field(default_factory=dict)
+    sets: dict[str, tuple[ModelRef, ...]] = field(default_factory=dict)

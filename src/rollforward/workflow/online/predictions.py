@@ -1,0 +1,118 @@
+"""The predictions of the models at work: each read once, and brought up to a session when they do not reach it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rollforward.data.selection import DATETIME
+from rollforward.errors import RecorderNotFoundError
+from rollforward.workflow.online.update import update_many
+from rollforward.workflow.trainer.reuse import FoundRun, read_recorders
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    import pandas as pd
+
+    from rollforward.workflow.online.ledger.parts import ModelRef
+    from rollforward.workflow.recorder import Recorder
+
+
+class Predictions:
+    """Recorders and predictions of models, for the time of one call.
+
+    Parameters
+    ----------
+    calendar
+        Anything that `Calendar.of` takes; ``None``: the calendar of the settings.
+    """
+
+    def __init__(self, calendar: Any = None) -> None:
+        self._calendar = calendar
+        self._recorders: dict[str, Recorder] = {}
+        self._frames: dict[str, Any] = {}
+        self._errors: dict[str, str] = {}
+
+    def note(self, recorders: Iterable[Recorder]) -> None:
+        """Remember recorders that were read anyway."""
+        self._recorders |= {recorder.require_id(): recorder for recorder in recorders}
+
+    def recorders(self, refs: Iterable[ModelRef]) -> list[Recorder]:
+        """Give the recorders of models; those that are not known yet are read page by page.
+
+        Raises
+        ------
+        RecorderNotFoundError
+            If one was deleted.
+        """
+        wanted = list(refs)
+        unknown = [ref for ref in wanted if ref.recorder_id not in self._recorders]
+        if unknown:
+            self.note(read_recorders(FoundRun(ref.recorder_id, ref.experiment_id) for ref in unknown).values())
+        gone = [ref for ref in wanted if ref.recorder_id not in self._recorders]
+        if gone:
+            raise RecorderNotFoundError(
+                f"{len(gone)} models are gone; the first is {gone[0].recorder_id} of {gone[0].experiment!r}.",
+                "the recorder of each model that serves.",
+                "Restore it in MLflow, or let other models serve with rollback() or promote().",
+            )
+        return [self._recorders[ref.recorder_id] for ref in wanted]
+
+    def keep_only(self, refs: Iterable[ModelRef]) -> None:
+        """Forget what is not needed any more."""
+        kept = {ref.recorder_id for ref in refs}
+        for known in (self._recorders, self._frames, self._errors):
+            for key in known.keys() - kept:
+                del known[key]
+
+    def upto(self, refs: Collection[ModelRef], session: pd.Timestamp, ahead: Mapping[str, pd.Timestamp]) -> int:
+        """Bring predictions up to a session, in one go for all models; tell how many had to be.
+
+        Parameters
+        ----------
+        refs
+            The models.
+        session
+            What they have to reach.
+        ahead
+            By id, up to where a model may predict at once, because these sessions are done next.
+        """
+        behind: dict[pd.Timestamp, list[ModelRef]] = {}
+        for ref in refs:
+            if not self._reaches(ref, session):
+                behind.setdefault(max(session, ahead.get(ref.recorder_id, session)), []).append(ref)
+        for until, models in behind.items():
+            updates = update_many(self.recorders(models), until, errors="keep", calendar=self._calendar)
+            for key, update in updates.items():
+                self._frames[key] = update.data
+                self._errors.pop(key, None)
+                if update.error is not None:
+                    self._errors[key] = str(getattr(update.error, "given", update.error))
+        return sum(map(len, behind.values()))
+
+    def renew(self, refs: Collection[ModelRef], session: pd.Timestamp) -> None:
+        """Predict one session anew, whatever is there."""
+        updates = update_many(self.recorders(refs), session, errors="keep", calendar=self._calendar, from_date=session)
+        for key, update in updates.items():
+            self._frames[key] = update.data
+            if update.error is not None:
+                self._errors[key] = str(getattr(update.error, "given", update.error))
+
+    def frame(self, ref: ModelRef) -> Any:
+        """Give the predictions of a model; ``None`` if they could not be brought up to date."""
+        return self._frames.get(ref.recorder_id)
+
+    def frames(self, refs: Iterable[ModelRef]) -> dict[str, Any]:
+        """Give the predictions of models by their ids; without those that could not be brought up to date."""
+        found = {ref.recorder_id: self.frame(ref) for ref in refs}
+        return {key: frame for key, frame in found.items() if frame is not None}
+
+    def error(self, ref: ModelRef) -> str | None:
+        """Say why the predictions of a model could not be brought up to date."""
+        return self._errors.get(ref.recorder_id)
+
+    def _reaches(self, ref: ModelRef, session: pd.Timestamp) -> bool:
+        frame = self._frames.get(ref.recorder_id)
+        if frame is None or not len(frame):
+            return False
+        return bool(frame.index.get_level_values(DATETIME)[-1] >= session)

@@ -1,0 +1,83 @@
+"""A routine that is killed at any of its writes and run again ends as one that nobody disturbed; so do two at once."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from forked import environment
+
+RIG = Path(__file__).with_name("online_rig.py")
+DIED = 77
+
+
+def run(folder, template, *jobs):
+    out = folder / "out.json"
+    done = subprocess.run(
+        [sys.executable, str(RIG), str(folder), str(out), str(template), json.dumps(jobs)],
+        cwd=folder,
+        env=environment() | {"XDG_STATE_HOME": str(folder / "state"), "XDG_CACHE_HOME": str(folder / "cache")},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(out.read_text()), done.stderr
+
+
+def differences(one, other):
+    """Parts of the end state that are not the same."""
+    return {key: (value, other[key]) for key, value in one.items() if value != other[key] and key != "others"}
+
+
+def agrees(found, errors, least):
+    """Compare every end with that of the operation that nobody disturbed; return what readers saw after the kills."""
+    whole = found["whole"]["dump"]
+    assert len(found["writes"]) >= least
+    assert whole["others"] == []
+    for result in found["results"]:
+        place = f"killed before write {result['at']}, {result['what']}"
+        assert result["code"] == DIED, f"{place}: {errors}"
+        assert result["again"] == 0, f"{place}: {errors}"
+        assert differences(whole, result["dump"]) == {}, place
+        # A run whose process died in the midst of training is marked as dead; there is never more than that one.
+        assert result["dump"]["others"] in ([], ["FAILED"]), place
+    return [(result["look"]["online"], result["look"]["head"]) for result in found["results"]]
+
+
+@pytest.mark.parametrize(("trainer", "step"), [("TrainerR", 1), ("DelayTrainerR", 4)])
+def test_a_routine_that_is_killed_anywhere_goes_on_as_if_nothing_had_been(tmp_path, template_store, trainer, step):
+    (found,), errors = run(tmp_path, template_store, ["kill_everywhere", trainer, "routine", step])
+
+    seen = agrees(found, errors, 30)
+    # Never no model and never two sets: the old one until the new one is recorded, then the new one.
+    old, new = ["2020-02-05"], ["2020-02-12"]
+    assert {tuple(online) for online, _ in seen} == {tuple(old), tuple(new)}
+    switched = [online == new for online, _ in seen]
+    assert switched == sorted(switched)
+    heads = [head for _, head in seen]
+    assert heads == sorted(heads)
+    assert {head[1] for head in heads} == {f"2020-02-{day} 00:00:00" for day in (10, 11, 12)}
+
+
+def test_a_first_training_that_is_killed_anywhere_goes_on(tmp_path, template_store):
+    (found,), errors = run(tmp_path, template_store, ["kill_everywhere", "TrainerR", "first_train", 5])
+
+    agrees(found, errors, 30)
+
+
+def test_of_two_routines_at_once_one_works(tmp_path, template_store):
+    (waits, refuses), errors = run(
+        tmp_path, template_store, ["two_at_once", "TrainerR", True], ["two_at_once", "TrainerR", False]
+    )
+
+    assert waits["codes"] == [0, 0], errors
+    assert waits["said"][0] == waits["said"][1]
+    assert waits["after"] == waits["whole"]
+    assert refuses["codes"] == [0, 0], errors
+    busy = [said for said in refuses["said"] if said.startswith("busy")]
+    assert len(busy) <= 1
+    assert all("process" in said for said in busy)
+    assert refuses["after"] == refuses["whole"]
