@@ -186,6 +186,7 @@ def test_nothing_to_roll_back_to(world):
 def test_tags_are_repaired_after_a_kill_between_ledger_and_tags(world, monkeypatch):
     manager = world.manager()
     manager.first_train()
+    manager.routine("2020-02-10")
 
     def die(*_args):
         raise DiedError

@@ -41,7 +41,6 @@ MOVED: dict[str, tuple[str, ...]] = {
     "qlib.workflow.expm": ("rollforward.workflow.expm", "rollforward.workflow.mlflow_backend"),
     "qlib.workflow.online.manager": ("rollforward.workflow.online.manager",),
     "qlib.workflow.online.strategy": ("rollforward.workflow.online.strategy",),
-    "qlib.workflow.online.manager": ("rollforward.workflow.online.manager",),
     "qlib.workflow.online.update": ("rollforward.workflow.online.update",),
     "qlib.workflow.online.utils": ("rollforward.workflow.online.utils",),
     "qlib.workflow.record_temp": ("rollforward.workflow.record_temp",),

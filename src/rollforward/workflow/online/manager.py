@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rollforward.errors import OnlineError
 from rollforward.model.ens.ensemble import AverageEnsemble
 from rollforward.serialize import Serializable
-from rollforward.workflow.online import changing, restoring
-from rollforward.workflow.online import simulate as simulation
+from rollforward.workflow.online import restoring
 from rollforward.workflow.online.desk import Desk
 from rollforward.workflow.online.guard import Guard
+from rollforward.workflow.online.operating import Operating
 from rollforward.workflow.online.sessions import session_at
 from rollforward.workflow.online.standing import Standing
-from rollforward.workflow.online.telling import Telling
-from rollforward.workflow.online.training import Training
 from rollforward.workflow.online.work import Work
 from rollforward.workflow.trainer import TrainerR
 
@@ -31,13 +29,12 @@ if TYPE_CHECKING:
     from rollforward.workflow.online.ledger.entry import Entry
     from rollforward.workflow.online.plan import Plan
     from rollforward.workflow.online.strategy import OnlineStrategy
-    from rollforward.workflow.recorder import Recorder
     from rollforward.workflow.trainer.base import Trainer
 
 logger = logging.getLogger(__name__)
 
 
-class OnlineManager(Telling, Serializable):
+class OnlineManager(Operating, Serializable):
     """Keeps models serving: trains what is due, predicts, publishes signals, and records all of it in a ledger.
 
     The state is in the tracking store, in an experiment of the manager's name; this object holds none of it. Each
@@ -81,8 +78,6 @@ class OnlineManager(Telling, Serializable):
         ``"online"``, or ``"simulating"`` while `simulate` runs.
     """
 
-    STATUS_SIMULATING: ClassVar[str] = "simulating"
-    STATUS_ONLINE: ClassVar[str] = "online"
     default_dump_all: ClassVar[bool] = False
 
     def __init__(
@@ -128,7 +123,7 @@ class OnlineManager(Telling, Serializable):
 
     def _reset(self) -> None:
         self._chain, self._record = None, None
-        self._training: Training | None = None
+        self._training = None
         self._simulated_here = False
 
     # --- what is done -------------------------------------------------------------------------------------------
@@ -240,116 +235,6 @@ class OnlineManager(Telling, Serializable):
         self.strategies = both
         return entry
 
-    def simulate(
-        self,
-        end_time: TimeLike | None = None,
-        frequency: str = "day",  # noqa: ARG002  the calendar decides
-        task_kwargs: Mapping[str, Any] | None = None,
-        model_kwargs: Mapping[str, Any] | None = None,
-        signal_kwargs: Mapping[str, Any] | None = None,
-    ) -> pd.Series:
-        """Do the first training and each session from `begin_time` to a time, as if it were live.
-
-        The same as live routines, in a ledger that is marked as simulated. A trainer that delays, or has workers,
-        trains all folds of the range together beforehand.
-
-        Parameters
-        ----------
-        end_time
-            Last session, inclusive; ``None``: the last one so far.
-        frequency
-            Kept for Qlib's signature.
-        task_kwargs, model_kwargs, signal_kwargs
-            As for `routine`.
-
-        Returns
-        -------
-        pd.Series
-            All signals.
-
-        Raises
-        ------
-        OnlineError
-            If the ledger serves already.
-        """
-        end = session_at(end_time, self.calendar)
-        restoring.describe(self)
-        self.status = self.STATUS_SIMULATING
-        try:
-            work = self._work(task_kwargs, model_kwargs, signal_kwargs, simulated=True)
-            simulation.simulate(work, self.begin_time, end, all_at_once=self.all_at_once)
-        finally:
-            self.status = self.STATUS_ONLINE
-        self._simulated_here, self.cur_time = True, end
-        return self.get_signals()
-
-    def delay_prepare(
-        self, model_kwargs: Mapping[str, Any] | None = None, signal_kwargs: Mapping[str, Any] | None = None
-    ) -> int:
-        """Train what was begun and is not trained; `simulate` does it by itself.
-
-        Parameters
-        ----------
-        model_kwargs, signal_kwargs
-            Kept for Qlib's signature.
-
-        Returns
-        -------
-        int
-            How many tasks were trained.
-        """
-        del model_kwargs, signal_kwargs
-        return self._trainings().end()
-
-    def adopt(self) -> Entry:
-        """Make the state of a simulation the one that serves."""
-        self._know()
-        return simulation.adopt(self._work())
-
-    def rollback(self, strategy: str | None = None, reason: str = "") -> Entry:
-        """Let the models serve again that served before the present ones, from the next session on.
-
-        They serve until the next fold is trained.
-
-        Parameters
-        ----------
-        strategy
-            Name; ``None``: all that served something else before.
-        reason
-            For the ledger.
-
-        Raises
-        ------
-        OnlineError
-            If nothing served before.
-        """
-        self._know()
-        return changing.roll_back(self._work(), strategy, reason)
-
-    def promote(
-        self,
-        strategy: str,
-        against: str | None = None,
-        *,
-        models: Sequence[Recorder] | None = None,
-        reason: str = "",
-    ) -> Entry:
-        """Let a strategy in shadow serve from the next session on, or other models of a strategy.
-
-        Parameters
-        ----------
-        strategy
-            Name.
-        against
-            A strategy that goes into the shadow in its place.
-        models
-            Recorders that serve from then on, in place of those of now.
-        reason
-            For the ledger.
-        """
-        self._know()
-        return changing.promote(self._work(), strategy, against, models, reason)
-
     @classmethod
     def load(
         cls, path: str | os.PathLike[str] | None = None, *, name: str | None = None, **changes: Any
@@ -403,19 +288,9 @@ class OnlineManager(Telling, Serializable):
         )
         return Work(desk, self.chain, self._records(), simulated=simulated, wait=self.wait, lease=self.lease)
 
-    def _trainings(self) -> Training:
-        if self._training is None or self._training.trainer is not self.trainer:
-            self._training = Training(self.trainer)
-        return self._training
-
     def _now(self) -> pd.Timestamp:
         head = self.chain.head()
         return self.begin_time if head is None else Standing.of(head).done or head.session
-
-    def _adopt_own_simulation(self) -> None:
-        if self._simulated_here:
-            self.adopt()
-            self._simulated_here = False
 
 
 def _as_list(strategies: Any) -> list[OnlineStrategy]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rollforward.workflow.online.ledger.parts import StrategyState
     from rollforward.workflow.online.manager import OnlineManager
+    from rollforward.workflow.online.operating import Operating
     from rollforward.workflow.online.strategy import OnlineStrategy
 
 logger = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ _MAX_TAG = 5000
 _OPTIONS = ("freq", "calendar", "all_at_once", "future", "require_proof", "on_hold", "wait", "lease", "prepare_func")
 
 
-def describe(manager: OnlineManager) -> None:
+def describe(manager: Operating) -> None:
     """Note in the ledger's experiment how a manager is made; what is no data is left out."""
     parts = {name: getattr(manager, name) for name in _OPTIONS}
     parts |= {"begin_time": manager.begin_time, "guard": manager.guard.to_dict()}

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rollforward.errors import ProofError
+from rollforward.workflow.online.announcing import announce
 from rollforward.workflow.online.day import Day
 from rollforward.workflow.online.desk import definition_or_nothing
-from rollforward.workflow.online.guard import tell
 from rollforward.workflow.online.judging import Judgement, judge
 from rollforward.workflow.online.ledger.entry import ROUTINE, Entry
 from rollforward.workflow.online.planning import DueFold, folds_due, newest_after
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from rollforward.workflow.online.record_of_signals import RecordOfSignals
     from rollforward.workflow.online.signals import Published
     from rollforward.workflow.recorder import Recorder
-
-logger = logging.getLogger(__name__)
 
 
 class Routine:
@@ -88,7 +85,7 @@ class Routine:
                 draft.recorder.save_objects(**files)
             entry = draft.commit(self._entry(day, extra, self._publications(day, found)))
         self.record.note(entry, files)
-        self._tell(entry, day)
+        announce(self.desk, self.chain.name, entry, day)
         return entry
 
     def revise(self, head: Entry, session: pd.Timestamp, sets: Mapping[str, tuple[ModelRef, ...]]) -> Entry:
@@ -125,7 +122,7 @@ class Routine:
             extra = {**day.standing.extra(), "revises": mark}
             entry = draft.commit(self._entry(day, extra, self._publications(day, found)))
         self.record.note(entry, files)
-        self._tell(entry, day)
+        announce(self.desk, self.chain.name, entry, day)
         return entry
 
     def train(self, day: Day) -> None:
@@ -273,33 +270,6 @@ class Routine:
             simulated=self.simulated,
             extra=extra,
         )
-
-    def _tell(self, entry: Entry, day: Day) -> None:
-        what = "Simulated session" if self.simulated else "Session"
-        level = logging.DEBUG if self.simulated else logging.INFO
-        merged = entry.publications[-1]
-        logger.log(
-            level,
-            "%s %s is done: %d folds trained, %d switches, %d signals.",
-            what,
-            day.session.date(),
-            len(day.trained),
-            len(day.switches),
-            merged.n_rows,
-        )
-        for name, reason in day.held.items():
-            logger.warning("%s %s of strategy %r is held: %s", what, day.session.date(), name, reason)
-        if day.held and not self.simulated:
-            tell(
-                self.desk.on_hold,
-                {
-                    "manager": self.chain.name,
-                    "session": day.session.isoformat(),
-                    "held": dict(day.held),
-                    "published": merged.n_rows,
-                    "entry": entry.run_id,
-                },
-            )
 
 
 def _reach(ref: ModelRef, day: Day) -> pd.Timestamp:

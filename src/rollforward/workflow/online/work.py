@@ -134,7 +134,8 @@ class Work:
             self._repair(head)
             if not todo:
                 return self._done_before(head, standing, target)
-            routine, last = self._routine(self.desk.strategies), standing.done
+            routine = self._routine(self.desk.strategies)
+            last = standing.done or head.session
             for session in todo:
                 head = routine.run(head, session, todo[-1])
                 if has_switched(head, session, last):
