@@ -272,3 +272,25 @@ def test_models_serve_only_with_a_proof(world):
 
     for models in manager.history[pd.Timestamp("2020-02-12")].values():
         assert all(one.load_object("leak_proof.json")["ok"] for one in models)
+
+
+class TestTrainedTheEveningBefore:
+    def test_serves_from_its_own_session_and_gives_what_training_on_the_day_gives(self, world):
+        def serve(name, ahead):
+            strategy = world.strategy(name, ahead=ahead)
+            manager = world.manager(name=name, strategies=[strategy])
+            world.to(BEGIN)
+            manager.first_train()
+            trained = {}
+            for day in SESSIONS[(SESSIONS > BEGIN) & (SESSIONS <= LAST)]:
+                world.to(day)
+                entry = manager.routine(day)
+                trained |= {ref.test[0]: day for ref in entry.trained}
+            return manager, trained
+
+        same_day, on = serve("on", 0)
+        evening_before, before = serve("before", 1)
+        assert {first: day for first, day in before.items() if first <= pd.Timestamp(LAST)} == {
+            first: SESSIONS[SESSIONS.get_loc(day) - 1] for first, day in on.items()
+        }
+        assert starts(evening_before.history) == starts(same_day.history)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from rollforward.errors import DataError, ModelError, TaskError
+from rollforward.data.ranges import hull, parse_ranges
+from rollforward.errors import DataError, EmptySegmentError, ModelError, TaskError
 from rollforward.workflow.record_temp.base import LABEL, PRED, RecordTemp
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,8 @@ class SignalRecord(RecordTemp):
     """Predictions of the segment ``test``, and the label they will be judged by.
 
     Stores ``pred.pkl`` (a frame, column ``score``, indexed ``(datetime, instrument)``) and ``label.pkl`` (the raw label
-    of the same rows).
+    of the same rows). A model that is trained before its test segment begins has nothing to predict yet: both are
+    stored without rows then, with a warning, and an updater adds them day by day.
 
     Parameters
     ----------
@@ -73,6 +75,8 @@ class SignalRecord(RecordTemp):
             If there is no model or no dataset.
         ModelError
             If the model predicts anything but a Series or a frame.
+        EmptySegmentError
+            If the test segment has no row of the data, and does not begin after them.
         """
         if self.model is None or self.dataset is None:
             lack = "model" if self.model is None else "dataset"
@@ -81,9 +85,16 @@ class SignalRecord(RecordTemp):
                 "a model and a dataset.",
                 f'Give {lack}=..., in a task as "<{lack.upper()}>".',
             )
-        pred = as_frame(self.model.predict(self.dataset, **kwargs), self.model)
+        try:
+            pred = as_frame(self.model.predict(self.dataset, **kwargs), self.model)
+        except EmptySegmentError:
+            label = _label_to_come(self.dataset)
+            if label is None:
+                raise
+            pred = pd.DataFrame({"score": 0.0}, index=label.index)
+        else:
+            label = self.generate_label(self.dataset)
         self.save(**{PRED: pred})
-        label = self.generate_label(self.dataset)
         if label is not None:
             self.save(**{LABEL: label})
         logger.info("Stored %d predictions%s", len(pred), "" if label is None else " and their label")
@@ -127,6 +138,20 @@ def raw_label(dataset: Any, segment: Any) -> pd.DataFrame:
     raw = {"data_key": "raw"} if _takes(prepare, "data_key") else {}
     label: pd.DataFrame | pd.Series = prepare(segments=segment, col_set="label", **raw)
     return label.to_frame() if isinstance(label, pd.Series) else label
+
+
+def _label_to_come(dataset: Any) -> pd.DataFrame | None:
+    """Take the raw label without a row, if the test segment begins after the data; else ``None``."""
+    try:
+        begin, _ = hull(parse_ranges(dataset.segments["test"], "segment 'test'"))
+        known: pd.DataFrame = dataset.handler.fetch(col_set="label", data_key="raw")
+    except (AttributeError, DataError, KeyError):
+        return None
+    last = known.index.get_level_values("datetime").max()
+    if begin is None or not begin > last:
+        return None
+    logger.warning("The test segment begins on %s and the data end on %s: there is no prediction yet.", begin, last)
+    return known.iloc[:0]
 
 
 def _takes(function: Any, name: str) -> bool:
