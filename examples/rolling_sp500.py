@@ -23,6 +23,7 @@ if __name__ == "__main__":
         collect = rf.RecorderCollector(NAME, rf.RollingGroup(), fold_key, is_fold, artifacts_path=artifacts)
         merged = {name: frames["Ridge",] for name, frames in collect().items()}
         report = rf.signal_report(merged["pred"], merged["label"], title="Ridge, a year at a time", horizon=5)
-        rf.R.save_objects(**{"pred.pkl": merged["pred"], "report.html": report.html})
+        rf.R.save_objects(**{"pred.pkl": merged["pred"], "label.pkl": merged["label"], "report.html": report.html})
+        rf.R.set_tags(label_horizon=5)
     print(report.tables["ic_by_year"].round(4).to_string())
     print("Report:", report.save("report.html"))

@@ -2,9 +2,12 @@
 
 import base64
 import json
+import os
 import subprocess
 import sys
 import types
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,8 +19,11 @@ from rollforward.errors import DataError, MissingArtifactError, RecorderNotFound
 from rollforward.testing import copy_store, release_store
 from rollforward.workflow import R
 from rollforward.workflow.comparison import compare_recorders, count_trials
-from rollforward.workflow.reporting import ReportRecord, find_reported, report_of
+from rollforward.workflow.mlflow_backend.alive.heartbeat import HEARTBEAT, OWNER, Beat
+from rollforward.workflow.reporting import ReportRecord, find_reported, recorder_of, report_of
 from rollforward.workflow.reporting.gathering import gather
+from rollforward.workflow.reporting.tearsheets import daily_returns
+from rollforward.workflow.reporting.words import run_notes
 
 DATES = pd.bdate_range("2020-01-01", periods=160)
 ROWS = pd.MultiIndex.from_product([DATES, list("ABCDEFGHIJKL")], names=["datetime", "instrument"])
@@ -144,6 +150,7 @@ def test_a_backtest_and_analyses_of_the_run_are_shown():
 
 def test_a_task_can_list_the_page_as_a_record():
     with R.start(experiment_name="recorded", recorder_name="own"):
+        R.set_tags(label_horizon=1)
         R.save_objects(**{"pred.pkl": pred(0.1, 7), "label.pkl": LABEL})
         recorder = R.get_recorder()
         stored = ReportRecord(recorder).generate()
@@ -196,6 +203,154 @@ def test_results_are_compared_on_the_dates_that_all_have():
     assert found.table.loc["weak", "dsr"] < found.table.loc["weak", "psr"]
     assert found.pbo == 0
     assert any("20 dates of the longest result are left out" in note for note in found.notes)
+
+
+def run_that_fails_at_once(experiment: str, name: str) -> str:
+    def run() -> None:
+        with R.start(experiment_name=experiment, recorder_name=name):
+            R.set_tags(kind="rolling", label_horizon="1")
+            with R.start(recorder_name="fold 0"):
+                R.set_tags(**tagged(0, 59))
+                raise TaskError("The disk is full.")
+
+    with pytest.raises(TaskError):
+        run()
+    return R.get_recorder(recorder_name=name, experiment_name=experiment).id
+
+
+def test_a_newer_job_without_any_result_is_passed_over(capsys, tmp_path):
+    old = add_run("passed", "old", {"pred.pkl": pred(0.3, 5), "label.pkl": LABEL}, kind="rolling", label_horizon="1")
+    new = run_that_fails_at_once("passed", "new")
+    note = f"The newer job new ({new[:8]}, FAILED) has no prediction with a label; this is old ({old}) instead."
+
+    assert main(["report", "passed", "--out", str(tmp_path / "page.html")]) == 0
+    assert note in capsys.readouterr().out
+    assert "has no prediction with a label" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+    both = compare_recorders("passed", "ideas")
+    assert both.table["recorder_id"].tolist()[0] == old
+    assert note in both.notes
+
+    alone = compare_recorders("passed")
+    assert alone.table.index.tolist() == ["old"]
+    assert alone.n_trials == 2
+    assert any(one.startswith("Left out, though it counts as a trial: The job 'new'") for one in alone.notes)
+    with pytest.raises(MissingArtifactError):
+        compare_recorders(new, "ideas")
+
+
+def test_where_no_run_has_a_result_it_is_said_what_the_newest_lacks(capsys):
+    run_that_fails_at_once("hopeless", "job")
+
+    for command in ("report", "compare"):
+        assert main([command, "hopeless"]) == 1
+        assert "has no prediction, and neither has any of its 1 folds" in capsys.readouterr().err
+
+
+def test_the_beginning_of_an_id_is_enough(capsys):
+    ids = compare_recorders("ideas").table["recorder_id"]
+
+    found = compare_recorders(*(one[:8] for one in ids))
+    assert found.table["recorder_id"].tolist() == ids.tolist()
+    assert main(["report", "--recorder", ids["weak"][:6]]) == 0
+    assert f"Report on weak ({ids['weak']})" in capsys.readouterr().out
+    assert main(["report", "broken", "--recorder", ids["weak"][:8]]) == 1
+    assert f"No run in 'broken' has an id that begins with '{ids['weak'][:8]}'" in capsys.readouterr().err
+    assert main(["report", "--recorder", ids["weak"][:5]]) == 1
+    with pytest.raises(RecorderNotFoundError, match="No run in any experiment"):
+        compare_recorders("0000000", "ideas")
+
+
+def test_the_beginning_of_several_ids_is_refused(monkeypatch):
+    monkeypatch.setattr(R, "search_records", lambda *_, **__: pd.DataFrame({"run_id": ["abcdef01", "abcdef02"]}))
+
+    with pytest.raises(RecorderNotFoundError, match="2 runs in any experiment"):
+        recorder_of("abcdef")
+
+
+def test_a_run_whose_process_is_gone_says_so():
+    code = (
+        "import os, signal\nfrom rollforward import settings\nfrom rollforward.workflow import R\n"
+        f"settings.init(uri={R.get_uri()!r})\n"
+        "held = R.start(experiment_name='gone', recorder_name='cut')\nheld.__enter__()\n"
+        "R.set_tags(label_horizon=1)\nR.get_recorder().flush()\nos.kill(os.getpid(), signal.SIGKILL)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
+    recorder = R.get_recorder(recorder_name="cut", experiment_name="gone")
+    tags = recorder.list_tags()
+
+    (note,) = run_notes(recorder, tags)
+    assert note.startswith("This run is RUNNING, not FINISHED: its process (")
+    assert "is gone. `rollforward doctor --fix`" in note
+    (note,) = run_notes(recorder, {})
+    assert note == "This run is RUNNING, not FINISHED: it goes on, or its process was killed without a word."
+    silent = {OWNER: "elsewhere/7/x.1", HEARTBEAT: "2020-01-01T00:00:00.000+00:00 every 30 s"}
+    assert "gave no sign of life since 2020-01-01" in run_notes(recorder, silent)[0]
+    awake = silent | {HEARTBEAT: str(Beat(datetime.now(UTC), 30))}
+    assert run_notes(recorder, awake) == ["This run is RUNNING, not FINISHED."]
+
+
+def test_a_reader_that_leaves_is_no_error(store):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "rollforward", "compare", "ideas", "--uri", store],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("columns", ["80", "100", "120", ""])
+def test_a_table_in_a_pipe_keeps_to_its_columns(monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+
+    assert main(["compare", "ideas"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    table = lines[: next(place for place, line in enumerate(lines) if line.startswith("- "))]
+    assert max(map(len, table)) <= int(columns or 120)
+    (strong,) = (line for line in table if line.strip().startswith("strong"))
+    assert strong.split()[-1] == compare_recorders("ideas").table["recorder_id"]["strong"][:8], "nothing is cut off"
+
+
+def test_lookalikes_do_not_hide_the_luck_of_many():
+    """Three results that are nearly one differ by nothing; a thousand attempts without skill do not."""
+    noise = pred(0.05, 11)
+    for seed in range(3):
+        twin = noise + pred(0.0, 20 + seed) * 0.001
+        add_run("twins", f"twin {seed}", {"pred.pkl": twin, "label.pkl": LABEL}, label_horizon="1")
+
+    found = compare_recorders("twins", n_trials=1000)
+
+    assert found.verdict.deviation_of == "noise"
+    assert found.verdict.deviation == pytest.approx(159**-0.5)
+    assert found.verdict.expected_best == pytest.approx(3.2 * 159**-0.5, rel=0.05)
+    assert found.dsr < 0.5 * found.table.loc[found.best, "psr"]
+    given = compare_recorders("twins", n_trials=1000, deviation=0.1)
+    assert given.verdict.deviation_of == "given"
+    assert given.verdict.deviation == pytest.approx(0.1 / 252**0.5)
+    if found.table["annual_sharpe"].max() > 0:
+        assert any("as attempts without skill do over 160 periods" in sentence for sentence in found.sentences)
+        assert any("as was given by hand" in sentence for sentence in given.sentences)
+    with pytest.raises(DataError, match="deviation is -1"):
+        compare_recorders("twins", deviation=-1)
+
+
+def test_a_loss_is_not_explained_by_luck():
+    add_run("loss", "bad", {"pred.pkl": -pred(0.5, 3), "label.pkl": LABEL}, label_horizon="1")
+
+    found = compare_recorders("loss", n_trials=50)
+
+    assert any("Nothing is left to explain" in sentence for sentence in found.sentences)
+    assert not any("Luck" in sentence for sentence in found.sentences)
+    assert "store. Trials" in found.sentences[-1]
 
 
 def test_more_trials_leave_less():
@@ -252,7 +407,10 @@ def test_what_cannot_be_compared_is_said(capsys):
         compare_recorders(run, early)
     with pytest.raises(DataError, match="basis is 'luck'"):
         compare_recorders("ideas", basis="luck")
+    with pytest.raises(DataError, match="n_trials is 1, and 2 results are compared"):
+        compare_recorders("ideas", n_trials=1)
     assert main(["compare", "ideas", "--trials", "0"]) == 1
+    assert main(["compare", "ideas", "--trials", "1"]) == 1
     assert main(["compare", "nowhere/nothing"]) == 1
     assert "There is no experiment named 'nowhere'" in capsys.readouterr().err
 
@@ -309,6 +467,17 @@ def test_alphalens_gets_factor_data_and_its_plots_are_kept(monkeypatch, tmp_path
     assert "Returns &lt; Analysis" in page
     pictures = [part.split('"')[0] for part in page.split("base64,")[1:]]
     assert [base64.b64decode(picture)[:4] for picture in pictures] == [b"\x89PNG"] * 2
+
+
+def test_daily_returns_need_a_backtest_or_a_horizon():
+    run = add_run("unsaid", "run", {"pred.pkl": pred(0.1, 6), "label.pkl": LABEL})
+    material = gather(R.get_recorder(recorder_id=run))
+    with pytest.raises(DataError, match="how many sessions a label spans is not known"):
+        daily_returns(material, 0.001)
+    assert len(daily_returns(material.spanning(1), 0.001)[0]) == len(DATES)
+    assert main(["report", "--recorder", run, "--horizon", "0"]) == 1
+    assert main(["report", "--recorder", run, "--horizon", "1", "--plots", "plots"]) == 0
+    assert Path("plots/equity.png").exists()
 
 
 @pytest.mark.parametrize("kind", ["quantstats", "alphalens"])

@@ -25,6 +25,7 @@ from rollforward.errors import (
 from rollforward.model.base import Model
 from rollforward.testing import copy_store, release_store
 from rollforward.workflow import R
+from rollforward.workflow.record_temp import SigAnaRecord
 from rollforward.workflow.rolling import RollingJob
 from rollforward.workflow.trainer import TrainerR, task_train
 
@@ -450,6 +451,47 @@ def test_a_wrong_column_ends_the_run_as_failed_with_the_reason(empty, tmp_path, 
     (run,) = runs()
     assert run.status == "FAILED"
     assert "close" in run.load_object("traceback.txt")
+
+
+def test_the_records_of_the_task_judge_the_merged_prediction(empty, calendar):
+    strategy = {"class": "TopkDropoutStrategy", "kwargs": {"signal": "<PRED>", "topk": 5, "n_drop": 1}}
+    records = [
+        "SignalRecord",
+        {"class": "SigAnaRecord", "kwargs": {"analyses": ["long_short"]}},
+        {"class": "MultiSegRecord", "kwargs": {"save": True}},
+        {"class": "PortAnaRecord", "kwargs": {"config": {"strategy": strategy, "backtest": {"account": 1e6}}}},
+    ]
+    task = changed(("record",), records)
+    task["dataset"]["kwargs"]["segments"]["test"] = ("2017-01-03", "2017-12-29")
+    result = job(calendar, task).run(progress=False)
+    parent = result.recorder
+
+    report = parent.load_object("portfolio_analysis/report_normal_1day.pkl")
+    dates = result.pred.index.get_level_values("datetime")
+    assert (report.index[0], len(report)) == (dates.min(), dates.nunique() + 1)
+    folds = [fold.load_object("portfolio_analysis/report_normal_1day.pkl") for fold in result.recorders]
+    assert [fold["account"].iloc[0] for fold in folds] == [pytest.approx(1e6, rel=0.05)] * 2  # each begins anew
+    metrics = parent.list_metrics()
+    assert "1day.excess_return_with_cost.information_ratio" in metrics
+    assert "no backtest" not in result.report.html
+
+    # The long-short portfolio is held as long as the label spans.
+    given = {"long_short": {"holding": 5, "cost": 0.001}}
+    record = SigAnaRecord(parent, analyses=given, prices="bundled:sp500_close")
+    figures = record.generate()["long_short_net.pkl"]
+    assert metrics["Long-Short Net Ann Return"] == pytest.approx(figures["net"].mean() * 252)
+    assert "results-test.pkl" in result.recorders[0].list_artifacts()
+    assert "results-test.pkl" not in parent.list_artifacts()
+
+
+def test_the_result_shows_itself_in_a_few_lines(first):
+    for text in (str(first), first._repr_html_()):
+        assert first.recorder.id in text
+        assert f"{first.metrics['IC']:.4f}" in text
+        assert "2017-01-03" in text
+    assert len(str(first).splitlines()) < 15
+    assert repr(first) == "RollingResult('rolling', 6 folds, 2017-01-03 to 2020-01-03)"
+    assert first.metrics == pytest.approx({name: first.recorder.list_metrics()[name] for name in first.metrics})
 
 
 def test_a_plan_stores_nothing(empty, calendar):

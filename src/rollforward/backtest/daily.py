@@ -10,6 +10,7 @@ import pandas as pd
 
 from rollforward.backtest.account import Account
 from rollforward.backtest.benchmark import MEAN, benchmark_returns
+from rollforward.backtest.coverage import check_names
 from rollforward.backtest.exchange import Exchange
 from rollforward.backtest.market import distinct, load_prices, market_of, signal_of
 from rollforward.backtest.result import result_of
@@ -72,7 +73,7 @@ def backtest(
     Raises
     ------
     DataError
-        If signal and prices have no session in common, or an input is not as described.
+        If signal and prices have no session or no instrument in common, or an input is not as described.
     EmptySegmentError
         If there is no session from ``start_time`` to ``end_time``.
     TaskError
@@ -84,6 +85,7 @@ def backtest(
     scores = signal_of(signal)
     market = market_of(load_prices(prices), exchange, distinct(scores.index, INSTRUMENT))
     first, last = _range(market, scores, start_time, end_time)
+    check_names(scores, market, rule)
     books = _run(rule, Account(float(account), market, exchange), _score_matrix(scores, market), (first, last))
     bench = benchmark_returns(benchmark, market)[first:last]
     return result_of(books, market, first, float(account), bench)

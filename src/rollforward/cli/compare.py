@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _MONEY = ("net a year", "drawdown")
 _COLUMNS = ("Sharpe", "DSR", *_MONEY, "IC", "ICIR", "Rank IC", "own dates", "folds", "run")
+# What a narrow table leaves out, in this order; the page has it all.
+_SPARED = ("own dates", "folds", "Rank IC", "ICIR")
 _BASES = ("long_short", "ic")
 _SHORT_ID = 8
 
@@ -31,13 +33,21 @@ def add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "Deflated Sharpe Ratio and the probability of backtest overfitting reckon with all trials that the store "
         "knows, deleted ones too.",
     )
-    compare.add_argument("names", nargs="+", metavar="NAME", help="an experiment, experiment/run name, or a run's id")
+    compare.add_argument(
+        "names", nargs="+", metavar="NAME", help="an experiment, experiment/run name, or a run's id or 6 digits of it"
+    )
     compare.add_argument("--all", action="store_true", help="all results of each experiment, not only the newest")
     compare.add_argument(
         "--basis", choices=_BASES, default="long_short", help="what Sharpe ratios are of: long-short returns, or ICs"
     )
     compare.add_argument("--cost", type=float, default=0.001, metavar="SHARE", help="of one unit traded (0.001)")
     compare.add_argument("--trials", type=int, metavar="N", help="attempts made, if the store does not know all")
+    compare.add_argument(
+        "--deviation",
+        type=float,
+        metavar="X",
+        help="how much the annual Sharpe ratios of all attempts differ (standard deviation), if you know",
+    )
     compare.add_argument("--out", metavar="FILE.html", help="write the comparison as a page too")
     compare.add_argument("--json", action="store_true", help="print it as JSON")
     compare.add_argument("--uri", help="tracking store, for example sqlite:////data/mlflow.db or http://host:5000")
@@ -58,6 +68,7 @@ def compare(arguments: argparse.Namespace) -> int:
         cost=arguments.cost,
         n_trials=arguments.trials,
         everything=arguments.all,
+        deviation=arguments.deviation,
     )
     if arguments.json:
         print(json.dumps(comparison.to_dict(), indent=2))
@@ -71,22 +82,27 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def _print(comparison: Comparison) -> None:
-    from rollforward.cli.tables import show  # noqa: PLC0415  # as above
+    from rollforward.cli.tables import fits, show  # noqa: PLC0415  # as above
 
-    show(_table(comparison))
+    # Where labels are no returns, their sums are no money.
+    columns = [name for name in _COLUMNS if comparison.basis == "long_short" or name not in _MONEY]
+    for name in (*_SPARED, ""):
+        table = _table(comparison, columns)
+        if fits(table):
+            break
+        columns = [column for column in columns if column != name]
+    show(table)
     for sentence in [*comparison.notes, *comparison.sentences]:
         print(f"- {sentence}")
     print(f"- {comparison.trials}.")
 
 
-def _table(comparison: Comparison) -> Table:
+def _table(comparison: Comparison, columns: list[str]) -> Table:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # as above
     from rich.table import Table  # noqa: PLC0415  # as above
 
     days = f"{len(comparison.series):,} common dates, {comparison.first.date()} to {comparison.last.date()}"
     table = Table(title=f"Comparison on {days}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    # Where labels are no returns, their sums are no money.
-    columns = [name for name in _COLUMNS if comparison.basis == "long_short" or name not in _MONEY]
     table.add_column("result")
     for column in columns:
         table.add_column(column, justify="right")
@@ -120,4 +136,7 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _number(value: float | None, digits: int, scale: int = 1) -> str:
-    return "-" if value is None else f"{value * scale:.{digits}f}"
+    if value is None:
+        return "-"
+    text = f"{value * scale:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text

@@ -26,7 +26,9 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "newest run with a prediction. A job that has not finished is judged by the folds that have.",
     )
     report.add_argument("experiment", nargs="?", metavar="EXPERIMENT", help="name of the experiment")
-    report.add_argument("--recorder", metavar="ID", help="the run to report on, by its id")
+    report.add_argument(
+        "--recorder", metavar="ID", help="the run to report on, by its id or the first 6 digits of it or more"
+    )
     report.add_argument("--out", metavar="FILE", default="report.html", help="the page (report.html)")
     report.add_argument("--plots", metavar="DIR", help="write each plot as a PNG into this folder too")
     report.add_argument(
@@ -43,6 +45,9 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="SHARE",
         help="of one unit bought or sold, for runs without a backtest (0.001)",
     )
+    report.add_argument(
+        "--horizon", type=int, metavar="N", help="sessions that one label spans, if the run does not know or is wrong"
+    )
     report.add_argument("--no-percent", action="store_true", help="labels are no returns")
     report.add_argument("--uri", help="tracking store, for example sqlite:////data/mlflow.db or http://host:5000")
     return report
@@ -56,8 +61,8 @@ def report(arguments: argparse.Namespace) -> int:
         settings.init(uri=arguments.uri)
     from rollforward.workflow.reporting import gather, store_report  # noqa: PLC0415  # help must not load it
 
-    recorder = _recorder(arguments)
-    material = gather(recorder)
+    recorder, notes = _recorder(arguments)
+    material = gather(recorder).spanning(arguments.horizon).noting(*notes)
     target = Path(arguments.out)
     if arguments.tearsheet:
         from rollforward.workflow.reporting.tearsheets import write_tearsheet  # noqa: PLC0415  # the same
@@ -78,10 +83,10 @@ def report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _recorder(arguments: argparse.Namespace) -> Recorder:
-    from rollforward.workflow import R  # noqa: PLC0415  # as above
-    from rollforward.workflow.reporting import find_reported  # noqa: PLC0415  # as above
+def _recorder(arguments: argparse.Namespace) -> tuple[Recorder, list[str]]:
+    from rollforward.workflow.reporting import newest_result, recorder_of  # noqa: PLC0415  # as above
 
     if arguments.recorder is None:
-        return find_reported(arguments.experiment)
-    return R.get_recorder(recorder_id=arguments.recorder, experiment_name=arguments.experiment)
+        found = newest_result(arguments.experiment)
+        return found.recorder, found.notes
+    return recorder_of(arguments.recorder, arguments.experiment), []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -15,13 +18,34 @@ if TYPE_CHECKING:
 _HEAD, _TAIL = 3, 2
 _DIGITS = 4
 _SHORT_ID = 8
-_FILE_WIDTH, _ROOM_FOR_COUNTS = 200, 110
+_LEAST_WIDTH, _FILE_WIDTH, _WIDEST, _ROOM_FOR_COUNTS = 80, 120, 1000, 110
 
 
 def show(table: Table) -> None:
-    """Print a table to standard output; into a file or a pipe it goes in full width."""
+    """Print a table to standard output, as wide as `room` says."""
     console = Console()
-    (console if console.is_terminal else Console(width=_FILE_WIDTH)).print("", table)
+    if console.is_terminal:
+        console.print("", table)
+        return
+    text = io.StringIO()
+    Console(file=text, width=room(), no_color=True).print("", table)
+    # Rich ends the program when nobody reads on; `print` says so.
+    sys.stdout.write(text.getvalue())
+
+
+def room() -> int:
+    """Return how wide a table may be: the terminal; into a file or a pipe ``COLUMNS``, if it is 80 or more."""
+    console = Console()
+    if console.is_terminal:
+        return console.width
+    columns = os.environ.get("COLUMNS", "")
+    return max(int(columns), _LEAST_WIDTH) if columns.isascii() and columns.isdigit() else _FILE_WIDTH
+
+
+def fits(table: Table) -> bool:
+    """Tell whether nothing in a table has to be wrapped."""
+    console = Console(width=_WIDEST)
+    return console.measure(table).maximum <= room()
 
 
 def plan_table(plan: pd.DataFrame, *, title: str, whole: bool) -> Table:
@@ -89,7 +113,10 @@ def ic_table(by_year: pd.DataFrame) -> Table:
 
 
 def _number(column: object, value: float) -> str:
-    return f"{value:,.0f}" if str(column).startswith("n_") else f"{value:.{_DIGITS}f}"
+    if str(column).startswith("n_"):
+        return f"{value:,.0f}"
+    text = f"{value:.{_DIGITS}f}"
+    return text.lstrip("-") if float(text) == 0 else text
 
 
 def _to_do(row: pd.Series) -> str:

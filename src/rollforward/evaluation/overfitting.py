@@ -15,7 +15,7 @@ import pandas as pd
 
 from rollforward.errors import DataError
 from rollforward.evaluation.halves import choose, halves, scored_by, sharpe_of_blocks
-from rollforward.evaluation.sharpe import CONSTANT, NORMAL, Returns, probabilistic_sharpe_ratio
+from rollforward.evaluation.sharpe import CONSTANT, NORMAL, Returns, probabilistic_sharpe_ratio, track_record
 
 if TYPE_CHECKING:
     from rollforward.evaluation.halves import Floats, Metric
@@ -34,10 +34,27 @@ def sharpe_ratios(trials: pd.DataFrame) -> pd.Series:
     Returns
     -------
     pd.Series
-        By trial; NaN where the returns do not vary. Its ``var()`` is the variance that `deflated_sharpe_ratio` takes.
+        By trial; NaN where the returns do not vary. Of all trials, its ``var()`` is the variance that
+        `deflated_sharpe_ratio` takes.
     """
     deviation = trials.std()
     return (trials.mean() / deviation.where(deviation > CONSTANT * trials.abs().max())).rename("sharpe")
+
+
+def variance_without_skill(n_periods: int) -> float:
+    """Return the variance that estimated Sharpe ratios have where the true ones are all zero: ``1 / (n - 1)``.
+
+    Trials differ at least so much, for they are estimated over so many periods. A handful of trials that resemble each
+    other shows less, and says nothing of those that are not at hand.
+
+    Parameters
+    ----------
+    n_periods
+        Returns that do not overlap; at least 2.
+    """
+    if n_periods < 2:  # noqa: PLR2004  as for any variance
+        raise DataError(f"n_periods={n_periods!r}.", "at least 2 periods.")
+    return 1 / (n_periods - 1)
 
 
 def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
@@ -84,7 +101,7 @@ def expected_maximum_sharpe(n_trials: float, variance: float) -> float:
     return math.sqrt(variance) * max(float(expected), 0.0)
 
 
-def deflated_sharpe_ratio(returns: Returns, n_trials: float, variance: float) -> float:
+def deflated_sharpe_ratio(returns: Returns, n_trials: float, variance: float | None = None) -> float:
     """Compute how likely the true Sharpe ratio of the best of many trials is above what chance alone gives.
 
     Bailey and Lopez de Prado (2014), as for `expected_maximum_sharpe`: `probabilistic_sharpe_ratio` against that.
@@ -94,7 +111,8 @@ def deflated_sharpe_ratio(returns: Returns, n_trials: float, variance: float) ->
     returns
         Of the trial that was chosen: one return per period, or a `TrackRecord`.
     n_trials, variance
-        As for `expected_maximum_sharpe`; all trials that were made count, not only those that were kept.
+        As for `expected_maximum_sharpe`; all trials that were made count, not only those that were kept. ``None`` is
+        `variance_without_skill`. That of a few trials that resemble each other is too small, and hardly deflates.
 
     Returns
     -------
@@ -113,7 +131,9 @@ def deflated_sharpe_ratio(returns: Returns, n_trials: float, variance: float) ->
     >>> round(deflated_sharpe_ratio(best, n_trials=100, variance=0.5 / 250), 3)
     0.9
     """
-    return probabilistic_sharpe_ratio(returns, expected_maximum_sharpe(n_trials, variance))
+    record = track_record(returns)
+    spread = variance_without_skill(record.n_periods) if variance is None else variance
+    return probabilistic_sharpe_ratio(record, expected_maximum_sharpe(n_trials, spread))
 
 
 def effective_number_of_trials(trials: pd.DataFrame, n_trials: float | None = None) -> float:

@@ -18,7 +18,7 @@ import pandas as pd
 from rollforward.errors import DataError
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
 NORMAL = NormalDist()
 CONSTANT = 1e-13  # a deviation below this part of the values is what rounding leaves of a constant
@@ -91,11 +91,11 @@ def track_record(returns: Returns) -> TrackRecord:
     Raises
     ------
     DataError
-        If there are fewer than two returns, an infinite one, or if all are equal.
+        If there are fewer than two returns, an infinite one, several columns of them, or if all are equal.
     """
     if isinstance(returns, TrackRecord):
         return returns
-    values = pd.Series(np.asarray(returns, dtype=np.float64).ravel()).dropna()
+    values = pd.Series(_one_series(returns)).dropna()
     if len(values) < 2 or not np.isfinite(values).all():  # noqa: PLR2004  a deviation needs two
         raise DataError(f"There are {len(values)} returns, or infinite ones.", "at least 2 finite returns.")
     mean, deviation = float(values.mean()), float(values.std())
@@ -106,6 +106,17 @@ def track_record(returns: Returns) -> TrackRecord:
     skew: Any = values.skew()
     excess: Any = values.kurt()
     return TrackRecord(mean / deviation, len(values), float(skew), float(excess) + _NORMAL_KURTOSIS)
+
+
+def _one_series(returns: Any) -> NDArray[np.float64]:
+    values = np.asarray(returns, dtype=np.float64)
+    if values.ndim > 1 and values.size != len(values):
+        raise DataError(
+            f"The returns have the shape {values.shape}.",
+            "one series: one return per period.",
+            "Select the column of one trial; sharpe_ratios takes all of them.",
+        )
+    return values.ravel()
 
 
 def probabilistic_sharpe_ratio(returns: Returns, benchmark: float = 0.0) -> float:

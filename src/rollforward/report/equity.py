@@ -44,10 +44,10 @@ class Equity:
 
 
 def equity_of(subject: Subject) -> Equity | None:
-    """Take the backtest's report, else the long-short position; ``None`` if labels are no returns."""
+    """Take the backtest's report, else the long-short position; ``None`` if labels are no returns of known span."""
     if subject.portfolio is not None:
         return of_portfolio(subject.portfolio)
-    if not subject.percent:
+    if not subject.percent or subject.horizon is None:
         return None
     daily = booked_long_short(subject.score, subject.label, span=subject.span, cost=subject.cost)
     if daily.empty or daily["turnover"].sum() == 0:

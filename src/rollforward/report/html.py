@@ -16,7 +16,7 @@ from rollforward.report.theme import PALETTE
 from rollforward.report.words import MISSING, UNFINISHED, day, number, short_number
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Collection, Hashable, Mapping
 
     from rollforward.report.measures import Measures
 
@@ -90,23 +90,37 @@ def cards(measures: Measures, n_folds: int | None) -> list[dict[str, str]]:
     return [{"name": name, "value": value, "hint": hint} for name, value, hint in rows]
 
 
-def year_rows(by_year: pd.DataFrame) -> list[dict[str, Any]]:
-    """Prepare the rows of the table by year; each has its bars as left edge and width in percent of the column."""
-    both = by_year[["IC", "Rank IC"]].to_numpy(float)
+def year_rows(by_year: pd.DataFrame, thin: Collection[int] = ()) -> list[dict[str, Any]]:
+    """Prepare the rows of the table by year; each has its bars as left edge and width in percent of the column.
+
+    Years of few dates, `thin`, are marked and set no scale; their bars are cut off at its ends.
+    """
+    both = by_year.drop(index=list(thin))[["IC", "Rank IC"]].to_numpy(float)
     low, high = min(0.0, float(pd.DataFrame(both).min().min())), max(0.0, float(pd.DataFrame(both).max().max()))
     span = (high - low) or 1.0
     rows = []
     for year, row in by_year.iterrows():
-        bars = [
-            {
-                "role": role,
-                "left": round((min(row[name], 0.0) - low) / span * 100, 2),
-                "width": round(abs(row[name]) / span * 100, 2),
-            }
+        shown = [
+            (role, min(max(row[name], low), high))
             for name, role in (("IC", "ic"), ("Rank IC", "rank-ic"))
             if pd.notna(row[name])
         ]
-        rows.append({"year": str(year), "bars": bars, "zero": round(-low / span * 100, 2), "values": row.to_dict()})
+        bars = [
+            {
+                "role": role,
+                "left": round((min(value, 0.0) - low) / span * 100, 2),
+                "width": round(abs(value) / span * 100, 2),
+            }
+            for role, value in shown
+        ]
+        rows.append(
+            {
+                "year": f"{year}*" if year in thin else str(year),
+                "bars": bars,
+                "zero": round(-low / span * 100, 2),
+                "values": row.to_dict(),
+            }
+        )
     return rows
 
 

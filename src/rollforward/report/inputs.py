@@ -5,10 +5,26 @@ from __future__ import annotations
 import pandas as pd
 
 from rollforward.errors import ColumnError, DataError
+from rollforward.evaluation.bydate import check_zones
 
 SCORE = "score"
 SEGMENTS = ("train", "valid", "test")
 _LEVELS = ["datetime", "instrument"]
+
+
+def both_sides(pred: pd.Series | pd.DataFrame, label: pd.Series | pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Take a prediction and its label, as `signal_column` does.
+
+    Raises
+    ------
+    ColumnError
+        If a column, or an index level, is missing.
+    DataError
+        If one cannot be used, or their dates are of different time zones.
+    """
+    score, target = signal_column(pred, "prediction", SCORE), signal_column(label, "label")
+    check_zones(_dates(pred.index), _dates(label.index))
+    return score, target
 
 
 def signal_column(data: pd.Series | pd.DataFrame, what: str, column: str | None = None) -> pd.Series:
@@ -59,6 +75,20 @@ def signal_column(data: pd.Series | pd.DataFrame, what: str, column: str | None 
             "Merge overlapping predictions with RollingEnsemble first.",
         )
     return values.sort_index()
+
+
+def check_horizon(horizon: int | None) -> None:
+    """Refuse what is no number of sessions; ``None`` is that nobody knows.
+
+    Raises
+    ------
+    DataError
+        If it is below 1.
+    """
+    if horizon is not None and (isinstance(horizon, bool) or horizon < 1):
+        raise DataError(
+            f"horizon is {horizon!r}.", "1 or more sessions, or None where nobody knows.", "Count the label's sessions."
+        )
 
 
 def tidy_folds(folds: pd.DataFrame | None) -> pd.DataFrame | None:
@@ -185,6 +215,11 @@ def _one_column(data: pd.Series | pd.DataFrame, what: str, column: str | None) -
         f"a column {column!r}, or one column only." if column else "one column.",
         "Select the column to report on.",
     )
+
+
+def _dates(index: pd.Index) -> pd.Index:
+    """Return the dates of an index that `_index` has accepted."""
+    return index.get_level_values(_LEVELS[0] if _LEVELS[0] in index.names else 0)
 
 
 def _index(index: pd.Index, what: str) -> pd.MultiIndex:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _QUANTILES = 5
+FEW_DATES = 20  # a year with fewer tells nothing, and sets no scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,12 @@ class Measures:
     def years(self) -> pd.DataFrame:
         """The table by year without its last row."""
         return self.by_year.drop(index=ALL_YEARS)
+
+    @property
+    def thin_years(self) -> list[int]:
+        """The years of few dates, unless all are."""
+        few = self.years.index[self.years["n_dates"] < FEW_DATES]
+        return [] if len(few) == len(self.years) else [int(year) for year in few]
 
     @property
     def quantile_means(self) -> pd.Series:

@@ -129,14 +129,14 @@ def signal_report(
     when
         Printed at the foot as the time of making, such as the end of the run.
     horizon
-        Sessions that one label spans, if known: ``h`` of ``close[t + h + 1] / close[t + 1] - 1``. Makes the remark on
-        overlapping labels precise.
+        Sessions that one label spans, at least 1: ``h`` of ``close[t + h + 1] / close[t + 1] - 1``. What the label
+        returns is spread over as many. ``None``, where nobody knows: there is no long-short position then.
     percent
         Labels are returns and are written as percentages.
     portfolio
         Daily report of a backtest, indexed by date: columns ``return`` and ``cost`` (fractions of the account),
         ``bench`` and ``turnover`` where they are known, as in Qlib's ``report_normal_1day.pkl``. Without it, and if
-        labels are returns, equity is that of a long-short position in the outer fifths.
+        labels are returns over a known `horizon`, equity is that of a long-short position in the outer fifths.
     horizons
         As `ic_by_horizon` returns it.
     ages
@@ -149,10 +149,11 @@ def signal_report(
     ColumnError
         If a column or an index level is missing.
     DataError
-        If one side is empty, holds no number or has duplicate rows, or no date has an IC.
+        If one side is empty, holds no number or has duplicate rows, if their time zones differ, if no date has an IC,
+        or `horizon` is below 1.
     """
-    score = inputs.signal_column(pred, "prediction", inputs.SCORE)
-    target = inputs.signal_column(label, "label")
+    inputs.check_horizon(horizon)
+    score, target = inputs.both_sides(pred, label)
     measures = measure(score, target)
     table = inputs.tidy_folds(folds)
     windows = None
@@ -173,7 +174,8 @@ def signal_report(
         ages=ages,
     )
     head = {"title": title or "Signal report", "subtitle": subtitle, "links": html.header_links(links), "when": when}
-    return _page(subject, head, [*map(str, notes), *words.findings(measures, table, windows)])
+    found = [*words.findings(measures, table, windows), *words.about_horizon(subject)]
+    return _page(subject, head, [*map(str, notes), *found])
 
 
 def _page(subject: Subject, head: dict[str, Any], notes: list[str]) -> SignalReport:

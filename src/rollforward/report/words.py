@@ -10,6 +10,7 @@ from rollforward.report.measures import times_covered
 
 if TYPE_CHECKING:
     from rollforward.report.measures import Measures
+    from rollforward.report.sections.base import Subject
 
 MISSING = "\N{EN DASH}"
 UNFINISHED = frozenset({"failed", "killed", "running", "scheduled"})
@@ -21,7 +22,9 @@ def number(value: float | None, digits: int = 4) -> str:
     """Write a number with a real minus sign; what is missing is a dash."""
     if value is None or pd.isna(value):
         return MISSING
-    return f"{value:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    text = f"{value:,.{digits}f}"
+    # What is rounded to zero is neither above nor below it.
+    return text.lstrip("-") if float(text.replace(",", "")) == 0 else text.replace("-", "\N{MINUS SIGN}")
 
 
 def short_number(value: float) -> str:
@@ -136,6 +139,18 @@ def findings(measures: Measures, folds: pd.DataFrame | None, windows: pd.DataFra
             f"last, the first on {day(measures.unscored[0])}."
         )
     return found
+
+
+def about_horizon(subject: Subject) -> list[str]:
+    """Say what is missing where nobody knows how many sessions a label spans."""
+    if subject.horizon is not None or subject.portfolio is not None or not subject.percent:
+        return []
+    note = (
+        "How many sessions a label spans is not known, so there is no equity of a long-short position, and sums of "
+        "labels count a session as often as labels span it. Say it: horizon=5, --horizon 5, or the run's tag "
+        "label_horizon."
+    )
+    return [note]
 
 
 def _about_folds(measures: Measures, folds: pd.DataFrame, windows: pd.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import shutil
+import textwrap
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,12 +38,15 @@ class Section(NamedTuple):
         Names of the columns; empty where they explain themselves.
     width
         Characters of a cell that are shown.
+    is_told
+        Whether the last cell of a row is a sentence: in a terminal it has lines of its own, and none of a row is cut.
     """
 
     name: str
     rows: Sequence[Sequence[str]]
     columns: Sequence[str] = ()
     width: int = _WIDTH
+    is_told: bool = False
 
 
 class Card(NamedTuple):
@@ -55,11 +59,12 @@ class Card(NamedTuple):
     def text(self) -> str:
         """The card for a terminal, no line wider than it."""
         width = shutil.get_terminal_size().columns
-        lines = [self.title]
+        lines = [_cut(self.title, width)]
         for section in self.sections:
-            lines += [f"{section.name}:"] if section.name else []
-            lines += [f"  {line}" for line in _aligned(section, width - 2)]
-        return "\n".join(_cut(line, width) for line in lines)
+            lines += [_cut(f"{section.name}:", width)] if section.name else []
+            shown = _told(section, width - 2) if section.is_told else _aligned(section, width - 2)
+            lines += [f"  {line}" if section.is_told else _cut(f"  {line}", width) for line in shown]
+        return "\n".join(lines)
 
     @property
     def html(self) -> str:
@@ -190,6 +195,17 @@ def _aligned(section: Section, width: int) -> list[str]:
     shown = next((n for n in range(len(widths), 1, -1) if _total(widths[:n]) <= width), 1) if head else len(widths)
     lines = [_line(row[:shown], widths[:shown]) for row in cells]
     return [*lines, f"... and {', '.join(section.columns[shown:])}"] if shown < len(widths) else lines
+
+
+def _told(section: Section, width: int) -> list[str]:
+    """Lay out rows without cutting their cells, the last one of each in lines below."""
+    cells = [[_cell(text, section.width) for text in row] for row in (section.columns, *section.rows)]
+    widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in cells), strict=True)]
+    lines = []
+    for *row, sentence in cells[1:]:
+        lines.append(_line(row, widths))
+        lines += textwrap.wrap(sentence, max(width, 2 * _NARROW), initial_indent="  ", subsequent_indent="  ")
+    return [_line(cells[0][:-1], widths), *lines]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

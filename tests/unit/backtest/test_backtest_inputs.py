@@ -114,6 +114,26 @@ def test_dates_without_prices_are_named(caplog):
     assert "1 of 30 dates of the signal have no prices" in caplog.text
 
 
+def test_names_that_have_no_prices(caplog):
+    def named(function):
+        levels = SCORES.index.set_levels([function(name) for name in NAMES], level="instrument")
+        return pd.Series(SCORES.to_numpy(), index=levels)
+
+    with pytest.raises(DataError, match=r"None of the 6 instruments .* 'a'(.|\n)*Did you mean 'A'"):
+        run(named(str.lower))
+    run(named(lambda name: name if name < "E" else f"{name}.US"))
+    assert "2 of 6 instruments of the signal have no prices and are never traded, the first is 'E.US'" in caplog.text
+
+
+def test_more_places_than_instruments_is_a_warning_once(caplog):
+    run(strategy=TopkDropoutStrategy(topk=6, n_drop=1))
+    assert not caplog.records
+    run(strategy=TopkDropoutStrategy(topk=7, n_drop=1))
+    assert [record.message for record in caplog.records] == [
+        "topk is 7, and there are 6 instruments to buy: the signal chooses nothing"
+    ]
+
+
 def test_shows_itself():
     result = run()
 

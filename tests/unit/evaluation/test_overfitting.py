@@ -18,6 +18,7 @@ from rollforward.evaluation.overfitting import (
     expected_maximum_sharpe,
     probability_of_backtest_overfitting,
     sharpe_ratios,
+    variance_without_skill,
 )
 from rollforward.evaluation.sharpe import (
     TrackRecord,
@@ -86,6 +87,20 @@ class TestDeflatedSharpe:
     def test_refusals(self, arguments, said):
         with pytest.raises(DataError, match=said):
             expected_maximum_sharpe(*arguments)
+
+    def test_many_trials_are_not_pooled(self):
+        with pytest.raises(DataError, match="one series"):
+            deflated_sharpe_ratio(noise(), 10, VARIANCE)
+
+    def test_without_a_variance_it_is_that_of_trials_without_skill(self):
+        returns = noise(500)[0]
+
+        assert variance_without_skill(500) == 1 / 499
+        assert deflated_sharpe_ratio(returns, 100) == deflated_sharpe_ratio(returns, 100, 1 / 499)
+        drawn = sharpe_ratios(noise(500, 2000)).var()
+        assert variance_without_skill(500) == pytest.approx(drawn, rel=0.1)
+        with pytest.raises(DataError, match="n_periods=1"):
+            variance_without_skill(1)
 
     def test_ratios_of_many_trials(self):
         trials = noise().assign(flat=0.1)

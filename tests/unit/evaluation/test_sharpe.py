@@ -96,6 +96,16 @@ def test_what_has_no_sharpe_ratio(values, said):
         probabilistic_sharpe_ratio(values)
 
 
+@pytest.mark.parametrize("as_array", [False, True])
+def test_many_trials_are_not_taken_for_one(as_array):
+    trials = pd.DataFrame(np.random.default_rng(0).normal(size=(50, 10)))
+    given = trials.to_numpy() if as_array else trials
+    for figure in (probabilistic_sharpe_ratio, track_record, minimum_track_record_length):
+        with pytest.raises(DataError, match=r"shape \(50, 10\)"):
+            figure(given)
+    assert track_record(trials[[3]]) == track_record(trials[3])
+
+
 def test_other_refusals():
     with pytest.raises(DataError, match="variance"):
         probabilistic_sharpe_ratio(TrackRecord(2.0, 10, skew=3.0, kurtosis=3.0))

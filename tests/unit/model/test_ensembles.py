@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from rollforward.errors import ColumnError, DataError
+from rollforward.model.ens.blend import RankEnsemble
 from rollforward.model.ens.ensemble import AverageEnsemble, RollingEnsemble
 from rollforward.model.ens.group import Group
 
@@ -107,6 +108,29 @@ def test_average_counts_every_column():
     both = predictions([1, 2, 6]).to_frame("x").assign(y=[3.0, 1.0, 2.0])
 
     pd.testing.assert_series_equal(AverageEnsemble()({"a": both}), AverageEnsemble()({"x": both.x, "y": both.y}))
+
+
+@pytest.mark.parametrize("ensemble", [AverageEnsemble(), RankEnsemble(), RollingEnsemble()])
+def test_levels_are_matched_by_name(ensemble):
+    first, second = predictions([1.0, 2, 4], DATES[:1]), predictions([5.0, 3, 1], DATES[1:2])
+    turned = second.swaplevel().sort_index()
+    expected = ensemble({"a": first, "b": second})
+    found = ensemble({"a": first, "b": turned})
+    assert list(found.index.names) == ["datetime", "instrument"]
+    assert found.equals(expected)
+    swapped = ensemble({"a": first.swaplevel(), "b": turned})
+    assert list(swapped.index.names) == ["instrument", "datetime"]
+    assert swapped.swaplevel().sort_index().equals(expected)
+
+
+def test_a_wide_frame_is_no_prediction():
+    rows = predictions([1.0, 2, 4])
+    wide = pd.DataFrame({"A": [1.0], "B": [2.0]}, index=DATES[:1].rename("datetime"))
+    for ensemble in (AverageEnsemble(), RankEnsemble()):
+        with pytest.raises(ColumnError, match=r"\.stack\(\)"):
+            ensemble({"a": wide})
+    with pytest.raises(ColumnError, match="another one"):
+        RollingEnsemble()({"a": wide, "b": rows})
 
 
 def test_average_refuses_rows_that_are_there_twice():

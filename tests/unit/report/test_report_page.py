@@ -54,7 +54,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def html(pred, label) -> str:
     folds = pd.DataFrame({"test_start": ["2018-01-01", "2020-01-01"], "test_end": ["2019-12-31", None]})
-    return signal_report(pred, label, folds=folds, title="T").html
+    return signal_report(pred, label, folds=folds, title="T", horizon=1).html
 
 
 def test_page_is_well_formed_and_asks_nobody_for_anything(html):

@@ -19,7 +19,7 @@ from rollforward.report.measures import measure
 from rollforward.report.pictures import Pictures
 from rollforward.report.shades import bound_of, shade_of
 from rollforward.report.smooth import smoothed
-from rollforward.report.words import short_number
+from rollforward.report.words import number, short_number
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +173,15 @@ def test_short_numbers():
         ".13",
         "\N{MINUS SIGN}.30",
         "1.25",
+    ]
+
+
+def test_what_is_rounded_to_zero_has_no_sign():
+    assert [number(value, 2) for value in (-0.004, 0.004, -0.006, -1234.5)] == [
+        "0.00",
+        "0.00",
+        "\N{MINUS SIGN}0.01",
+        "\N{MINUS SIGN}1,234.50",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from rollforward.errors import ColumnError, DataError
 from rollforward.report import SignalReport, inputs, signal_report
 from rollforward.report.picture import to_svg
-from rollforward.report.plots.canvas import Shape
+from rollforward.report.plots.canvas import Shape, held_back
 from rollforward.report.plots.ic import draw_cumulative_ic
 from rollforward.report.words import MISSING
 
@@ -79,7 +80,7 @@ def test_without_folds_there_are_no_windows(pred, label, bare):
     assert list(bare.tables) == ["ic_by_year", "ic_by_month", "equity"]
     assert ">Windows</h2>" not in bare.html
     assert ">Folds</h2>" not in bare.html
-    assert signal_report(pred, label, folds=pd.DataFrame()).html == bare.html
+    assert signal_report(pred, label, folds=pd.DataFrame(), horizon=1).html == bare.html
 
 
 def test_tables_hold_years_and_folds(pred, label, folds):
@@ -101,7 +102,7 @@ def test_figures_that_the_caller_brings_for_a_fold_are_kept(pred, label, folds):
 
 
 def test_same_input_gives_the_same_bytes_in_any_order_of_rows(pred, label, folds, usual):
-    shuffled = signal_report(pred.sample(frac=1, random_state=1), label.iloc[::-1], folds=folds)
+    shuffled = signal_report(pred.sample(frac=1, random_state=1), label.iloc[::-1], folds=folds, horizon=1)
     assert shuffled.html == usual.html
     assert shuffled.figures == usual.figures
 
@@ -113,8 +114,8 @@ def test_forms_of_the_same_input_are_alike(pred, label, folds, usual):
     swapped = pred["score"].swaplevel()
     wide_label = label.to_frame()
     wide_label.columns = pd.MultiIndex.from_tuples([("label", "LABEL0")])
-    assert signal_report(swapped, wide_label, folds=stamps).html == usual.html
-    assert signal_report(pred.assign(cutoff=0), label, folds=folds).html == usual.html
+    assert signal_report(swapped, wide_label, folds=stamps, horizon=1).html == usual.html
+    assert signal_report(pred.assign(cutoff=0), label, folds=folds, horizon=1).html == usual.html
 
 
 @pytest.mark.parametrize("style", ["dark_background", "ggplot"])
@@ -122,7 +123,7 @@ def test_a_style_of_the_user_changes_nothing_and_is_left_alone(pred, label, fold
     with mpl.rc_context():
         mpl.style.use(style)
         before = dict(mpl.rcParams)
-        styled = signal_report(pred, label, folds=folds)
+        styled = signal_report(pred, label, folds=folds, horizon=1)
         assert dict(mpl.rcParams) == before
     assert styled.html == usual.html
     assert styled.figures == usual.figures
@@ -146,8 +147,58 @@ assert "mlflow" not in sys.modules, "mlflow"
 
 def test_a_remark_on_overlap_follows_the_horizon(pred, label, bare):
     assert "A label spans 5 sessions, so neighbouring ones overlap" in signal_report(pred, label, horizon=5).html
-    assert "do not overlap" in signal_report(pred, label, horizon=1).html
-    assert "If a label spans more than one session" in bare.html
+    assert "do not overlap" in bare.html
+    assert "If a label spans more than one session" in signal_report(pred, label).html
+
+
+def test_without_a_horizon_there_is_no_equity_and_a_note_says_why(pred, label, bare):
+    unknown = signal_report(pred, label)
+    assert 'id="equity"' in bare.html
+    assert 'id="equity"' not in unknown.html
+    assert "equity" not in unknown.figures
+    assert "How many sessions a label spans is not known" in unknown.html
+    assert "How many sessions" not in bare.html
+    assert "How many sessions" not in signal_report(pred, label, percent=False).html, "no money, no equity"
+
+
+@pytest.mark.parametrize("horizon", [0, -5, True])
+def test_a_horizon_below_one_is_refused(pred, label, horizon):
+    with pytest.raises(DataError, match=f"horizon is {horizon}"):
+        signal_report(pred, label, horizon=horizon)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_dates_of_another_time_zone_are_refused(pred, label, side):
+    sides = [pred, label]
+    sides[side] = sides[side].tz_localize("UTC", level="datetime")
+    with pytest.raises(DataError, match="different time zones: None, UTC"):
+        signal_report(*sides, horizon=1)
+    sides[1 - side] = sides[1 - side].tz_localize("UTC", level="datetime")
+    assert signal_report(*sides, horizon=1).summary == signal_report(pred, label, horizon=1).summary
+
+
+def test_a_year_of_two_dates_is_marked_and_sets_no_scale():
+    dates = pd.DatetimeIndex([*pd.bdate_range("2018-01-01", "2018-12-31"), *pd.bdate_range("2019-01-01", periods=2)])
+    rows = pd.MultiIndex.from_product([dates, list("ABCDEFGHIJ")], names=["datetime", "instrument"])
+    target = pd.Series(np.random.default_rng(1).normal(0, 0.02, len(rows)), rows)
+    score = pd.Series(np.random.default_rng(2).normal(0, 0.02, len(rows)), rows)
+    score[score.index.get_level_values("datetime").year == 2019] = target
+    found = signal_report(score, target, horizon=1)
+    years = section(found.html, "years")
+    assert '<th scope="row">2019*</th>' in years
+    assert "* Fewer than 20 dates" in years
+    widths = [float(width) for width in re.findall(r"width:([0-9.]+)%", years)]
+    assert max(widths[:2]) > 30, "2018 is not crushed by the IC of 1 of 2019"
+    assert max(widths) <= 100
+    assert ">2019*</text>" in section(found.html, "quantiles")
+    assert found.figures["ic_by_year"] != signal_report(score[:-20], target[:-20], horizon=1).figures["ic_by_year"]
+    table = pd.DataFrame({"IC": [0.1, 0.9, -0.2], "Rank IC": [0.0, np.nan, 0.3]}, index=[2018, 2019, 2020])
+    held = held_back(table, [2019])
+    assert held.index.tolist() == [2018, "2019*", 2020]
+    assert held["IC"].tolist() == [0.1, 0.3, -0.2]
+    # Where all years are short, each counts.
+    short = signal_report(score[-20:], target[-20:], horizon=1)
+    assert "2019*" not in short.html
 
 
 def test_labels_that_are_no_returns_are_not_written_as_percentages(pred, label, bare):
@@ -250,7 +301,7 @@ def test_findings_stand_first(pred, label, folds):
     frozen = frozen.drop(frozen.loc["2020-01-01":"2020-12-31"].index)
     folds["test_start"] = ["2018-01-03", "2018-12-31", "2020-01-01", "2021-01-01"]
     folds.loc[1, "status"] = "FAILED"
-    html = signal_report(frozen, label, folds=folds, notes=["The caller's own."]).html
+    html = signal_report(frozen, label, folds=folds, horizon=1, notes=["The caller's own."]).html
     notes = html[html.index('<aside class="notes">') : html.index("</aside>")].splitlines()
     assert [line.removeprefix("<li>").removesuffix("</li>") for line in notes if line.startswith("<li>")] == [
         "The caller&#39;s own.",

@@ -18,6 +18,7 @@ from rollforward.model.ens.origin import without_origin
 Floats: TypeAlias = NDArray[np.float64]
 
 DATETIME = "datetime"
+JOIN, AVERAGE = "join", "average"
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,20 @@ def leaves_of(values: Mapping[Any, Any], purpose: str) -> list[tuple[Any, Frame]
     values
         Frames or series with an index level ``datetime``, perhaps in inner dictionaries.
     purpose
-        Verb for the error.
+        What they are for: ``"join"`` or ``"average"``. What is averaged needs instruments beside the dates.
 
     Returns
     -------
     list
-        Keys and frames; a key is the tuple of the keys that lead there, or the only one of these.
+        Keys and frames; a key is the tuple of the keys that lead there, or the only one of these. The index levels of
+        all have the order of the first frame's.
 
     Raises
     ------
     DataError
         If there is no frame, or something else.
     ColumnError
-        If an index has no level ``datetime``.
+        If an index has no level ``datetime``, or the indexes have different levels.
     """
     found = list(_leaves(values, ()))
     if not found:
@@ -79,7 +81,14 @@ def leaves_of(values: Mapping[Any, Any], purpose: str) -> list[tuple[Any, Frame]
                 f"a level {DATETIME!r}.",
                 "name it with rename_axis.",
             )
-    return found
+        if purpose == AVERAGE and not isinstance(frame.index, pd.MultiIndex):
+            raise ColumnError(
+                f"The index of a {type(frame).__name__} has the level {DATETIME!r} alone, and no instruments.",
+                "one row per (datetime, instrument).",
+                "turn a wide frame into rows: frame.rename_axis(columns='instrument').stack().",
+            )
+    names = list(found[0][1].index.names)
+    return [(key, _with_levels(frame, names)) for key, frame in found]
 
 
 def plain_key(key: Any) -> Any:
@@ -116,6 +125,20 @@ def side_by_side(frames: Sequence[Frame]) -> Table:
                 columns[-1][place] = column
     day, _ = level_codes(index, DATETIME)
     return Table(index, columns, owner, day, index.levels[index.names.index(DATETIME)])
+
+
+def _with_levels(frame: Frame, names: list[Any]) -> Frame:
+    """Bring index levels into an order, by their names; those without a name stay where they are."""
+    own = list(frame.index.names)
+    if len(own) == len(names) and all(a == b or a is None or b is None for a, b in zip(own, names, strict=True)):
+        return frame
+    if len(own) != len(names) or set(own) != set(names):
+        raise ColumnError(
+            f"One index has the levels {names!r}, another one {own!r}.",
+            "the same levels in all, in any order.",
+            "name them with rename_axis; turn wide frames into rows with stack().",
+        )
+    return frame.reorder_levels(names)
 
 
 def _leaves(values: Mapping[Any, Any], above: tuple[Any, ...]) -> Iterator[tuple[Any, Any]]:

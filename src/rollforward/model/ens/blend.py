@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rollforward.errors import DataError
-from rollforward.model.ens.aligned import Floats, Table, leaves_of, plain_key, side_by_side
+from rollforward.model.ens.aligned import AVERAGE, Floats, Table, leaves_of, plain_key, side_by_side
 from rollforward.model.ens.ensemble import Ensemble
 from rollforward.model.ens.scores import mean_score, percentile_ranks, standardised, unscaled
 
@@ -76,9 +76,9 @@ class WeightedEnsemble(Ensemble):
             If there is nothing to average; if a model has no weight or a weight no model; if a weight is negative or
             infinite, or all are 0.
         ColumnError
-            If an index has no level ``datetime``.
+            If an index has no level ``datetime``, or the indexes have different levels.
         """
-        found = leaves_of(ensemble_dict, "average")
+        found = leaves_of(ensemble_dict, AVERAGE)
         keys = [key for key, _ in found]
         weights = _weights_of(keys, self.weights)
         table = side_by_side([frame for _, frame in found])

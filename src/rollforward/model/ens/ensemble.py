@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from rollforward.model.ens.aligned import DATETIME, leaves_of, side_by_side
+from rollforward.model.ens.aligned import AVERAGE, DATETIME, JOIN, leaves_of, side_by_side
 from rollforward.model.ens.ordering import Frame, first_of_level, keep_last_sorted
 from rollforward.model.ens.origin import FOLD, concat_with_origin, has_origin, with_origin
 from rollforward.model.ens.scores import mean_score, standardised
@@ -80,9 +80,9 @@ class RollingEnsemble(Ensemble):
         DataError
             If there is nothing to join.
         ColumnError
-            If an index has no level ``datetime``.
+            If an index has no level ``datetime``, or the indexes have different levels.
         """
-        found = leaves_of(ensemble_dict, "join")
+        found = leaves_of(ensemble_dict, JOIN)
         frames = [_named(frame, key) if self.with_origin else frame for key, frame in found]
         filled = [frame for frame in frames if len(frame)] or frames[:1]
         filled.sort(key=lambda frame: first_of_level(frame.index, DATETIME))
@@ -113,9 +113,9 @@ class AverageEnsemble(Ensemble):
         DataError
             If there is nothing to average.
         ColumnError
-            If an index has no level ``datetime``.
+            If an index has no level ``datetime``, or the indexes have different levels.
         """
-        return mean_score(side_by_side([frame for _, frame in leaves_of(ensemble_dict, "average")]), standardised)
+        return mean_score(side_by_side([frame for _, frame in leaves_of(ensemble_dict, AVERAGE)]), standardised)
 
 
 def _named(frame: Frame, key: Any) -> pd.DataFrame:

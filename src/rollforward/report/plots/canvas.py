@@ -19,7 +19,7 @@ from rollforward.report.picture import PIXELS_PER_POINT, POINTS_PER_INCH
 from rollforward.report.theme import LIGHT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     import pandas as pd
     from matplotlib.axes import Axes
@@ -159,6 +159,26 @@ def name_axis(ax: Axes, names: Sequence[str], *, narrow: bool) -> None:
     every = int(np.ceil(len(names) / (6 if narrow else 9)))
     places = range(0, len(names), every)
     ax.set_xticks(list(places), [names[place] for place in places])
+
+
+def held_back(table: pd.DataFrame, rows: Collection[object]) -> pd.DataFrame:
+    """Cut off the values of some rows, so that the others set the scale, and mark their names with an asterisk.
+
+    Parameters
+    ----------
+    table
+        Numbers.
+    rows
+        Which of its index; there have to be others, or none of these.
+    """
+    if not len(rows):
+        return table
+    others = table.drop(index=[row for row in rows if row in table.index])
+    if others.empty:
+        return table
+    low, high = min(0.0, float(others.min().min())), max(0.0, float(others.max().max()))
+    held = table.clip(low, high).where(table.index.isin(list(rows))[:, None] & table.notna(), table)
+    return held.rename(index=lambda row: f"{row}*" if row in rows else row)
 
 
 def ramp(n_colours: int) -> list[str]:

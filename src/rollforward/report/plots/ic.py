@@ -8,12 +8,24 @@ import numpy as np
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
-from rollforward.report.plots.canvas import canvas, caption, date_axis, legend, line, name_axis, text, zero_line
+from rollforward.report.plots.canvas import (
+    canvas,
+    caption,
+    date_axis,
+    held_back,
+    legend,
+    line,
+    name_axis,
+    text,
+    zero_line,
+)
 from rollforward.report.shades import shade_of
 from rollforward.report.theme import LIGHT
 from rollforward.report.words import short_number
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -44,7 +56,7 @@ def draw_cumulative_ic(ic: pd.Series, ric: pd.Series, shape: Shape) -> Figure:
     return figure
 
 
-def draw_ic_pairs(table: pd.DataFrame, words: str, shape: Shape) -> Figure:
+def draw_ic_pairs(table: pd.DataFrame, words: str, shape: Shape, thin: Collection[int] = ()) -> Figure:
     """Draw IC and Rank IC of each row as a pair of bars.
 
     Parameters
@@ -55,8 +67,11 @@ def draw_ic_pairs(table: pd.DataFrame, words: str, shape: Shape) -> Figure:
         What a bar is.
     shape
         Room for the plot.
+    thin
+        Rows of few dates; they are marked and set no scale.
     """
     figure, (ax,) = canvas(shape)
+    table = held_back(table[list(_ORDER)], thin)
     places = np.arange(len(table))
     for offset, name, role in ((-0.2, "IC", "ic"), (0.2, "Rank IC", "rank-ic")):
         ax.bar(places + offset, table[name].to_numpy(float), 0.36, color=LIGHT[role], label=name, zorder=3, linewidth=0)

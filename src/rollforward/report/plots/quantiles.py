@@ -10,6 +10,7 @@ from rollforward.report.plots.canvas import (
     canvas,
     caption,
     date_axis,
+    held_back,
     legend,
     line,
     name_axis,
@@ -22,6 +23,8 @@ from rollforward.report.theme import LIGHT
 from rollforward.report.words import label_value
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import pandas as pd
     from matplotlib.figure import Figure
 
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
 _LINES = ("warm3", "warm2", "zero", "cold2", "cold3")
 
 
-def draw_quantile_returns(means: pd.Series, spread: pd.Series, shape: Shape, *, percent: bool) -> Figure:
+def draw_quantile_returns(
+    means: pd.Series, spread: pd.Series, shape: Shape, *, percent: bool, thin: Collection[int] = ()
+) -> Figure:
     """Draw the mean label of each quantile, and beside it the spread of the outer ones by year.
 
     Parameters
@@ -43,8 +48,11 @@ def draw_quantile_returns(means: pd.Series, spread: pd.Series, shape: Shape, *, 
         Room for the plot.
     percent
         Write the labels as percentages.
+    thin
+        Years of few dates; they are marked and set no scale.
     """
     figure, (left, right) = canvas(shape, **_beside(shape, 2, 3))
+    spread = held_back(spread.to_frame(), thin).iloc[:, 0]
     values = means.to_numpy(float)
     bars = left.bar(np.arange(len(means)), values, 0.72, color=ramp(len(means)), zorder=3, linewidth=0)
     left.bar_label(bars, [label_value(value, percent=percent) for value in values], padding=3, **text(11))

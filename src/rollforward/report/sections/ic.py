@@ -8,6 +8,7 @@ import numpy as np
 
 from rollforward.evaluation.monthly import monthly_ic
 from rollforward.report import html, words
+from rollforward.report.measures import FEW_DATES
 from rollforward.report.plots.ic import draw_cumulative_ic, draw_ic_pairs, draw_monthly_ic
 from rollforward.report.sections.base import Plot, Section
 from rollforward.report.shades import bound_of
@@ -34,9 +35,11 @@ def ic_section(subject: Subject) -> Section:
 def years_section(subject: Subject) -> Section:
     """Show each year in a row; on the page the bars stand in the rows of the table."""
     measures = subject.measures
-    plot = Plot(lambda shape: draw_ic_pairs(measures.years, "mean of the year", shape), "IC by year", (300, 250))
+    thin = measures.thin_years
+    plot = Plot(lambda shape: draw_ic_pairs(measures.years, "mean of the year", shape, thin), "IC by year", (300, 250))
     values = {
-        "rows": html.year_rows(measures.by_year),
+        "rows": html.year_rows(measures.by_year, thin),
+        "least": FEW_DATES if thin else 0,
         "per_date": measures.per_date,
         "null_deviation": 1 / np.sqrt(max(measures.per_date - 1, 1)),
     }

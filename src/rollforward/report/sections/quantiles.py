@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rollforward.evaluation.turnover import quantile_turnover, rank_autocorrelation
 from rollforward.report import words
+from rollforward.report.measures import FEW_DATES
 from rollforward.report.plots.quantiles import draw_cumulative_quantiles, draw_quantile_returns, draw_steadiness
 from rollforward.report.sections.base import BESIDE, Plot, Section
 from rollforward.report.smooth import smoothed
@@ -21,14 +22,14 @@ _LEAST_DATES = 10
 def quantiles_section(subject: Subject) -> Section:
     """Show the mean label of each group, and the difference of the outer ones by year."""
     measures, percent = subject.measures, subject.percent
-    means, spread = measures.quantile_means, measures.yearly_spread
+    means, spread, thin = measures.quantile_means, measures.yearly_spread, measures.thin_years
     plot = Plot(
-        lambda shape: draw_quantile_returns(means, spread, shape, percent=percent),
+        lambda shape: draw_quantile_returns(means, spread, shape, percent=percent, thin=thin),
         "Returns by quantile",
         BESIDE,
         words.describe_quantiles(means, spread, percent=percent),
     )
-    values = {"n_quantiles": len(means), "per_date": measures.per_date}
+    values = {"n_quantiles": len(means), "per_date": measures.per_date, "least": FEW_DATES if thin else 0}
     return Section("quantiles", "Returns by quantile", {"quantile_returns": plot}, values)
 
 

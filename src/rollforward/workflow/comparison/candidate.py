@@ -10,13 +10,16 @@ import pandas as pd
 
 from rollforward.evaluation.alpha import calc_ic
 from rollforward.report.equity import booked_long_short
-from rollforward.report.inputs import SCORE, signal_column
+from rollforward.report.inputs import both_sides
 from rollforward.workflow.reporting.gathering import gather
 
 if TYPE_CHECKING:
     from rollforward.workflow.recorder import Recorder
 
-_UNKNOWN_SPAN = "how many sessions a label spans is not known; one is assumed, and ratios are too high if it is more."
+_UNKNOWN_SPAN = (
+    "how many sessions a label spans is not known; one is assumed, and returns, drawdown and ratios are too high if it "
+    "is more. Set the run's tag label_horizon."
+)
 NET, GROSS, IC, RANK_IC = "net", "gross", "IC", "Rank IC"
 
 
@@ -70,8 +73,8 @@ def read_candidate(recorder: Recorder, *, cost: float) -> Candidate:
         If they cannot be judged.
     """
     material = gather(recorder)
-    score = signal_column(material.pred, "prediction", SCORE)
-    label = signal_column(material.label, "label").replace([np.inf, -np.inf], np.nan)
+    score, label = both_sides(material.pred, material.label)
+    label = label.replace([np.inf, -np.inf], np.nan)
     span = max(material.horizon or 1, 1)
     ic, ric = calc_ic(score, label)
     booked = booked_long_short(score, label, span=span, cost=cost)

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import logging
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from rollforward.errors import DataError
+from rollforward.errors import DataError, LoadObjectError
 from rollforward.evaluation.alpha import ic_summary
 from rollforward.report.equity import YEAR, drawdown_of
+from rollforward.settings.words import counted
 from rollforward.workflow.comparison.candidate import GROSS, IC, NET, RANK_IC, Candidate, read_candidate
 from rollforward.workflow.comparison.choose import choose
 from rollforward.workflow.comparison.result import Comparison
 from rollforward.workflow.comparison.statistics import judge
 from rollforward.workflow.comparison.trials import Trials, count_trials
-from rollforward.workflow.comparison.words import annual
+from rollforward.workflow.comparison.words import annual, per_period
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rollforward.errors import RollforwardError
+    from rollforward.workflow.comparison.choose import Chosen
     from rollforward.workflow.recorder import Recorder
-
-logger = logging.getLogger(__name__)
 
 BASES = {"long_short": NET, "ic": IC}
 _LEAST_DATES = 20
@@ -34,14 +35,16 @@ def compare_recorders(
     cost: float = 0.001,
     n_trials: int | None = None,
     everything: bool = False,
+    deviation: float | None = None,
 ) -> Comparison:
     """Compare results on the dates that all of them have, and say how much choosing among them may have helped.
 
     Parameters
     ----------
     names
-        Recorders, ids of recorders, ``"experiment/run name"``, or names of experiments. Several experiments each stand
-        for their newest rolling job, or their newest run with a prediction; one alone for all of them that it has.
+        Recorders, ids of recorders or the first 6 digits of them or more, ``"experiment/run name"``, or names of
+        experiments. Several experiments each stand for their newest rolling job, or their newest run with a prediction;
+        one alone for all of them that it has. Runs of an experiment that have no result are left out, with a note.
     basis
         What Sharpe ratios are of: ``"long_short"``, the return of holding the best fifth of the scores and shorting the
         worst, net of costs; or ``"ic"``, the information coefficients, for labels that are no returns. Of labels that
@@ -49,9 +52,13 @@ def compare_recorders(
     cost
         Of one unit bought or sold, as a fraction.
     n_trials
-        Attempts that were made, if more than the tracker knows. ``None`` counts the runs of the experiments.
+        Attempts that were made, if more than the tracker knows; at least as many as are compared. ``None`` counts the
+        runs of the experiments.
     everything
         Compare all results of each experiment, not only the newest.
+    deviation
+        Standard deviation of the annual Sharpe ratios of all attempts. ``None``: that of the results, if there are
+        three or more, but never less than what attempts without skill differ by over so many periods.
 
     Returns
     -------
@@ -61,13 +68,17 @@ def compare_recorders(
     Raises
     ------
     DataError
-        If there is nothing to compare, the basis is unknown, or fewer than 20 dates are common to all.
+        If there is nothing to compare, the basis is unknown, there are fewer trials than results, the deviation is
+        negative, or fewer than 20 dates are common to all.
     ExperimentNotFoundError, RecorderNotFoundError, MissingArtifactError
         If a name means nothing, or a run has no prediction.
     """
     if basis not in BASES:
         raise DataError(f"basis is {basis!r}.", f"one of {', '.join(BASES)}.")
-    candidates = [read_candidate(recorder, cost=cost) for recorder in choose(names, everything=everything)]
+    if deviation is not None and not (isfinite(deviation) and deviation >= 0):
+        raise DataError(f"deviation is {deviation!r}.", "a finite number that is not negative.")
+    candidates, left_out = _read(choose(names, everything=everything), cost)
+    _refuse_fewer_trials(n_trials, candidates)
     dates = _common_dates(candidates)
     span = max(candidate.span for candidate in candidates)
     keys = _keys(candidates)
@@ -77,7 +88,7 @@ def compare_recorders(
     series = pd.DataFrame(
         {key: one.daily.loc[dates, column] * _scale(one, column) for key, one in zip(keys, candidates, strict=True)}
     )
-    verdict = judge(series, max(trials.n, len(candidates)), span)
+    verdict = judge(series, max(trials.n, len(candidates)), span, deviation and per_period(deviation, span))
     table = pd.DataFrame([_row(one, dates) for one in candidates], index=pd.Index(keys, name="result"))
     return Comparison(
         table=table.join(verdict.table).assign(annual_sharpe=annual(verdict.table["sharpe"], span)),
@@ -91,9 +102,35 @@ def compare_recorders(
         basis=basis,
         cost=cost,
         span=span,
-        notes=tuple(_notes(candidates, keys, dates)),
+        notes=(*left_out, *_notes(candidates, keys, dates)),
         verdict=verdict,
     )
+
+
+def _read(chosen: Chosen, cost: float) -> tuple[list[Candidate], list[str]]:
+    """Read the results; what cannot be read is left out with a note, unless it was named itself."""
+    candidates, notes = [], list(chosen.notes)
+    first: RollforwardError | None = None
+    for recorder in chosen.recorders:
+        try:
+            candidates.append(read_candidate(recorder, cost=cost))
+        except (LoadObjectError, DataError) as error:
+            if recorder.id in chosen.named:
+                raise
+            first = first or error
+            notes.append(f"Left out, though it counts as a trial: {error.given}")
+    if first is not None and not candidates:
+        raise first
+    return candidates, notes
+
+
+def _refuse_fewer_trials(n_trials: int | None, candidates: Sequence[Candidate]) -> None:
+    if n_trials is not None and n_trials < max(len(candidates), 1):
+        raise DataError(
+            f"n_trials is {n_trials}, and {counted(len(candidates), 'result')} are compared.",
+            "all attempts that were made, those that are compared among them.",
+            "Leave it out to have them counted.",
+        )
 
 
 def _scale(candidate: Candidate, column: str) -> int:

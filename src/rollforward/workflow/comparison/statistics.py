@@ -12,12 +12,14 @@ from rollforward.evaluation.overfitting import (
     expected_maximum_sharpe,
     probability_of_backtest_overfitting,
     sharpe_ratios,
+    variance_without_skill,
 )
 from rollforward.evaluation.sharpe import probabilistic_sharpe_ratio, track_record
 
 _BLOCKS, _LEAST_IN_BLOCK = 16, 4
 # Fewer do not tell how much attempts differ.
 _LEAST_FOR_DEVIATION = 3
+RESULTS, NOISE, GIVEN = "results", "noise", "given"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +45,9 @@ class Verdict:
         Periods that do not overlap.
     deviation
         Standard deviation of the attempts' Sharpe ratios that luck is reckoned with.
-    is_deviation_known
-        Of the candidates, not that of pure noise.
+    deviation_of
+        Where it is from: ``"results"``, the candidates; ``"noise"``, attempts without skill over as many periods, where
+        the candidates differ less or are fewer than three; ``"given"``, by hand.
     """
 
     table: pd.DataFrame
@@ -55,10 +58,10 @@ class Verdict:
     n_blocks: int
     n_periods: int
     deviation: float
-    is_deviation_known: bool
+    deviation_of: str
 
 
-def judge(series: pd.DataFrame, n_trials: int, span: int = 1) -> Verdict:
+def judge(series: pd.DataFrame, n_trials: int, span: int = 1, deviation: float | None = None) -> Verdict:
     """Reckon with the attempts that the best candidate was chosen from.
 
     Parameters
@@ -70,10 +73,13 @@ def judge(series: pd.DataFrame, n_trials: int, span: int = 1) -> Verdict:
     span
         Dates that one value spans. All values count for mean, deviation and shape, but the track record is only as long
         as the values that do not overlap.
+    deviation
+        Standard deviation of the Sharpe ratios of all attempts, of one period; ``None``: that of the candidates, but
+        never less than what attempts without skill differ by.
     """
     sharpe = sharpe_ratios(series)
     n_periods = max(len(series) // span, 2)
-    variance, is_known = _variance(sharpe, n_periods)
+    variance, source = _variance(sharpe, n_periods) if deviation is None else (deviation**2, GIVEN)
     rows = {key: _probabilities(series[key], n_periods, n_trials, variance) for key in series}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["psr", "dsr"])
     table.insert(0, "sharpe", sharpe)
@@ -88,16 +94,17 @@ def judge(series: pd.DataFrame, n_trials: int, span: int = 1) -> Verdict:
         n_blocks=n_blocks,
         n_periods=n_periods,
         deviation=variance**0.5,
-        is_deviation_known=is_known,
+        deviation_of=source,
     )
 
 
-def _variance(sharpe: pd.Series, n_periods: int) -> tuple[float, bool]:
-    """Return the variance of the attempts' Sharpe ratios, and whether it is that of the candidates."""
-    known = sharpe.dropna()
-    if len(known) >= _LEAST_FOR_DEVIATION:
-        return float(known.var()), True
-    return 1 / (n_periods - 1), False
+def _variance(sharpe: pd.Series, n_periods: int) -> tuple[float, str]:
+    """Return the variance of the attempts' Sharpe ratios, and where it is from."""
+    known, least = sharpe.dropna(), variance_without_skill(n_periods)
+    # Results that resemble each other say nothing of the attempts that are not compared.
+    if len(known) >= _LEAST_FOR_DEVIATION and float(known.var()) > least:
+        return float(known.var()), RESULTS
+    return least, NOISE
 
 
 def _probabilities(returns: pd.Series, n_periods: int, n_trials: int, variance: float) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rollforward.report.equity import YEAR
 from rollforward.report.words import number
+from rollforward.workflow.comparison.statistics import GIVEN, NOISE, RESULTS
 
 if TYPE_CHECKING:
     from rollforward.workflow.comparison.result import Comparison
@@ -16,6 +17,11 @@ NAMES = {
     "ic": "the daily IC",
 }
 _SURE, _EVEN, _HOLDS = 0.95, 0.5, 0.1
+_HOW = {
+    RESULTS: "as these results do",
+    NOISE: "as attempts without skill do over {n_periods:,} periods, which is the least that is reckoned with",
+    GIVEN: "as was given by hand",
+}
 
 
 def annual(ratio: Any, span: int) -> Any:
@@ -23,13 +29,18 @@ def annual(ratio: Any, span: int) -> Any:
     return ratio * sqrt(YEAR / span)
 
 
+def per_period(ratio: float, span: int) -> float:
+    """Undo `annual`."""
+    return ratio / sqrt(YEAR / span)
+
+
 def sentences(comparison: Comparison) -> list[str]:
     """Say who is best, what choosing may have done, and what is not known here."""
     said = [_about_best(comparison), *_about_choice(comparison), _about_overfitting(comparison)]
     said.append(
         "Not counted: what was tried elsewhere, with other data or by other people, and what was purged from the store."
-        "Trials that resemble each other count in full, which is the careful side; give the number you believe in with "
-        "--trials N (n_trials=N)."
+        " Trials that resemble each other count in full, which is the careful side; give the number you believe in with"
+        " --trials N (n_trials=N)."
     )
     return [sentence for sentence in said if sentence]
 
@@ -48,18 +59,16 @@ def _about_choice(comparison: Comparison) -> list[str]:
         return []
     verdict, n_trials = comparison.verdict, comparison.n_trials
     luck = annual(verdict.expected_best, comparison.span)
+    if float(comparison.table["annual_sharpe"][comparison.best]) <= 0:
+        return ["Nothing is left to explain: a ratio that is not above zero is no result, by skill or by luck."]
     if n_trials == 1:
         chance = f"{number(comparison.dsr, 2)}. {_rating(comparison.dsr)}"
         return [f"With one trial nothing was chosen: its true ratio is above zero with a probability of {chance}"]
-    how = (
-        "as the ratios of the results differ"
-        if verdict.is_deviation_known
-        else "as the ratios of attempts without skill would differ over this time"
-    )
+    how = _HOW[verdict.deviation_of].format(n_periods=verdict.n_periods)
     chosen = f"It was chosen from {n_trials:,} trials. Without any skill, the best of so many would show about"
     deflated = "Deflated Sharpe Ratio: its true ratio is above that luck with a probability of"
     return [
-        f"{chosen} {number(luck, 2)} a year ({how}).",
+        f"{chosen} {number(luck, 2)} a year, if attempts differ {how}.",
         f"{deflated} {number(comparison.dsr, 2)}. {_rating(comparison.dsr)}",
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +30,9 @@ Figures: TypeAlias = tuple[dict[str, float], dict[str, Any]]
 Options: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 CUTOFF = "cutoff"
+COST = 0.001  # of what is bought or sold; that of the report's pages too
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class SignalInputs:
         Gives the group of each instrument; ``None`` if there are none.
     load_artifact
         Loads an artifact of the run by its name.
+    horizon
+        Gives the sessions that a label spans, or ``None``; ``None`` if there is nobody to ask.
     """
 
     score: pd.Series
@@ -62,6 +68,7 @@ class SignalInputs:
     prices: Callable[[], pd.Series] | None
     groups: Callable[[], Any] | None
     load_artifact: Callable[[str], Any]
+    horizon: Callable[[], int | None] | None = None
 
     @cached_property
     def price(self) -> pd.Series:
@@ -144,9 +151,12 @@ def groups(inputs: SignalInputs) -> Figures:
 
 
 def long_short(
-    inputs: SignalInputs, *, quantile: float = 0.2, cost: float = 0.0, holding: int = 1, delay: int = 1
+    inputs: SignalInputs, *, quantile: float = 0.2, cost: float = COST, holding: int | None = None, delay: int = 1
 ) -> Figures:
-    """Daily return of a long-short portfolio before and after costs, from prices."""
+    """Daily return of a long-short portfolio before and after costs, from prices; held as long as a label spans."""
+    if holding is None:
+        holding = (inputs.horizon() if inputs.horizon else None) or 1
+    logger.info("Long-short: each choice is held for %d sessions, trading costs %g of its value", holding, cost)
     returns = forward_returns(inputs.price, [1], delay=delay)[1]
     table = long_short_returns(inputs.score, returns, quantile, cost, holding=holding)
     net = table["net"]

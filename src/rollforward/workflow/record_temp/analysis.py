@@ -13,7 +13,7 @@ from rollforward.evaluation.alpha import calc_ic, calc_long_short_return, ic_sum
 from rollforward.workflow.record_temp.analyses import ANALYSES, SignalInputs, checked_analyses
 from rollforward.workflow.record_temp.base import name_of
 from rollforward.workflow.record_temp.judging import JudgingRecord
-from rollforward.workflow.record_temp.sources import find_groups, find_prices, has_prices
+from rollforward.workflow.record_temp.sources import find_groups, find_horizon, find_prices, has_prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,8 +44,8 @@ class SigAnaRecord(JudgingRecord):
                                                                                                   ``labels``
     ``groups``           ``ic_by_group.csv``
     ``long_short``       ``long_short_net.pkl``         ``Long-Short Net Ann Return``,            ``quantile=0.2``,
-                                                        ``Long-Short Net Ann Sharpe``,            ``cost=0.0``,
-                                                        ``Long-Short Turnover``                   ``holding=1``,
+                                                        ``Long-Short Net Ann Sharpe``,            ``cost=0.001``,
+                                                        ``Long-Short Turnover``                   ``holding``,
                                                                                                   ``delay=1``
     ``age``              ``ic_by_age.csv``                                                        ``preds``,
                                                                                                   ``calendar``,
@@ -74,6 +74,8 @@ class SigAnaRecord(JudgingRecord):
         What ``horizons`` and ``long_short`` count their returns from: a frame, a file, ``"bundled:..."`` or an artifact
         of the run; see `find_prices`. ``None``, if one of them is asked for, are the closes of the dataset's
         `PriceHandler`.
+        The long-short portfolio of a date is held for ``holding`` sessions, by default as many as the label spans, 1 if
+        that is not known; ``cost`` is paid of everything bought or sold.
     groups
         Group by instrument, for ``groups``: a dictionary, a Series, a file or an artifact; see `find_groups`.
     dataset
@@ -171,7 +173,8 @@ class SigAnaRecord(JudgingRecord):
         if self.prices is not None or (self.analyses is not None and has_prices(self.dataset)):
             prices = partial(find_prices, self.prices, load, self.dataset)
         groups = None if self.groups is None else partial(find_groups, self.groups, load)
-        return SignalInputs(score, target, pred, label, ic, self.ann_scaler, prices, groups, load)
+        horizon = partial(find_horizon, self.recorder, self.dataset)
+        return SignalInputs(score, target, pred, label, ic, self.ann_scaler, prices, groups, load, horizon)
 
     def _annualised(self, name: str, returns: pd.Series) -> dict[str, float]:
         mean, deviation = float(returns.mean()), float(returns.std(ddof=1))

@@ -15,7 +15,7 @@ from rollforward.data.files import names_a_file
 from rollforward.data.selection import nearest
 from rollforward.errors import DataError, TaskError
 from rollforward.instantiate import get_callable_kwargs
-from rollforward.workflow.record_temp.sources import has_prices
+from rollforward.workflow.record_temp.sources import COLUMN, SOURCE, find_prices, has_prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,13 +107,15 @@ def _prices(inputs: Inputs) -> Any:
     given = inputs.section.get(PRICES)
     if isinstance(given, str) and given.endswith(".pkl") and not names_a_file(given):
         return inputs.load_artifact(given)
+    if isinstance(given, Mapping) and (SOURCE in given or COLUMN in given):
+        return find_prices(given, inputs.load_artifact, inputs.dataset).to_frame("close")
     if given is not None:
         return given
     if not has_prices(inputs.dataset):
         raise TaskError(
             "PortAnaRecord: there are no prices.",
             "prices to trade at, or a dataset whose handler is a PriceHandler.",
-            'Give config={"backtest": {"prices": ...}}: "bundled:sp500_close", a file, a frame, a loader, or the name '
+            'Give prices=...: "bundled:sp500_close", a file, a frame, a loader, or the name '
             "of a .pkl artifact of the run.",
         )
     loader = inputs.dataset.handler.data_loader

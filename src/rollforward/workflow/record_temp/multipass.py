@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from rollforward.backtest.coverage import warned_already
 from rollforward.backtest.risk import excess_risk
 from rollforward.errors import DataError, TaskError
 from rollforward.workflow.record_temp.base import PRED
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FIGURES = ["annualized_return", "information_ratio"]
+SINGLE = "pass"
 STATISTICS = ["mean", "std", "mean_std"]
 
 
@@ -28,8 +31,8 @@ class MultiPassPortAnaRecord(PortAnaRecord):
 
     Stores ``portfolio_analysis/multi_pass_port_analysis_F.pkl``: ``mean``, ``std`` (``ddof=1``) and ``mean_std`` (their
     ratio) over the passes, of ``annualized_return`` and ``information_ratio``, without and with cost. Logs them as
-    ``mean.excess_return_with_cost.annualized_return`` and so on; the figures of the single passes are the steps of the
-    metrics of `PortAnaRecord`.
+    ``mean.excess_return_with_cost.annualized_return`` and so on; the figures of the single passes are the steps of
+    ``pass.F.excess_return_with_cost.annualized_return`` and so on. The metrics of `PortAnaRecord` are not touched.
 
     Parameters
     ----------
@@ -76,8 +79,9 @@ class MultiPassPortAnaRecord(PortAnaRecord):
         for number in range(self.pass_num):
             generator = np.random.default_rng([self.seed, number])
             scores = self._shuffled(pred, generator) if self.shuffle_init_score else pred
-            risk = excess_risk(self._run(scores).report, self.freq)
-            named = {f"{self.freq}.{name}": value for name, value in risk_metrics(risk).items()}
+            with warned_already() if number else nullcontext():
+                risk = excess_risk(self._run(scores).report, self.freq)
+            named = {f"{SINGLE}.{self.freq}.{name}": value for name, value in risk_metrics(risk).items()}
             self.recorder.log_metrics(step=number, **named)
             risks.append(risk)
         table = _condensed(risks)

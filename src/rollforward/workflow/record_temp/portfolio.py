@@ -10,7 +10,7 @@ from rollforward.data.selection import nearest
 from rollforward.errors import TaskError
 from rollforward.instantiate import fill_placeholder
 from rollforward.workflow.record_temp.base import PRED, ACRecordTemp, RecordTemp
-from rollforward.workflow.record_temp.engine import FUNC, Inputs, run_backtest, time_per_step
+from rollforward.workflow.record_temp.engine import FUNC, PRICES, Inputs, run_backtest, time_per_step
 from rollforward.workflow.record_temp.signal import SignalRecord
 
 if TYPE_CHECKING:
@@ -60,8 +60,10 @@ class PortAnaRecord(ACRecordTemp):
         ``end_time``, ``account``, ``benchmark`` and ``exchange_kwargs`` as in `rollforward.backtest.backtest`, and
 
         ``prices``
-            Where prices come from: a frame, a path, ``"bundled:sp500_close"``, a loader or its configuration. May be
-            missing if the dataset's handler is a ``PriceHandler``.
+            Where prices come from: a frame (one row per date and one column per instrument, or with a column
+            ``close``), a path, ``"bundled:sp500_close"``, a loader or its configuration, the name of an artifact of the
+            run such as ``"prices.pkl"``, ``{"source": any of these, "field": the column to trade at}``, or
+            ``{"column": name}``, a raw column of the dataset's handler. May be missing if that is a ``PriceHandler``.
         ``func``
             Another engine, a function or its dotted name; called as ``func(signal, strategy=..., executor=...,
             **the rest of the section)``, returns ``(report, positions)``, ``(report, positions, indicators)`` or a
@@ -76,13 +78,16 @@ class PortAnaRecord(ACRecordTemp):
         ``"mean"``, ``"amount_weighted"`` or ``"value_weighted"``; ``None`` is the mean.
     skip_existing, optional
         As in `ACRecordTemp`.
+    prices
+        Where prices come from, instead of ``backtest: {"prices": ...}`` in ``config``.
     dataset
-        Gives prices if ``config`` does not; a task gives it by itself.
+        Gives prices if nothing else does; a task gives it by itself.
 
     Raises
     ------
     TaskError
-        If the configuration has an unknown section or frequency; when it computes: if there are no prices.
+        If the configuration has an unknown section or frequency, or prices are given twice; when it computes: if
+        there are none.
     """
 
     artifact_path = "portfolio_analysis"
@@ -98,6 +103,7 @@ class PortAnaRecord(ACRecordTemp):
         skip_existing: bool = False,
         *,
         optional: bool = False,
+        prices: Any = None,
         dataset: Any = None,
     ) -> None:
         super().__init__(recorder=recorder, skip_existing=skip_existing, optional=optional)
@@ -108,6 +114,12 @@ class PortAnaRecord(ACRecordTemp):
         self.strategy_config: Any = config.get("strategy", STRATEGY)
         self.executor_config: Any = config.get("executor", EXECUTOR)
         self.backtest_config: dict[str, Any] = dict(config.get("backtest", BACKTEST))
+        if prices is not None:
+            if self.backtest_config.get(PRICES) is not None:
+                raise TaskError(
+                    f"{type(self).__name__}: prices are given, and config has others in backtest.", "one of the two."
+                )
+            self.backtest_config[PRICES] = prices
         self.freq = time_per_step(self.executor_config)
         self.risk_analysis_freq = _frequencies(risk_analysis_freq, self.freq, "risk_analysis_freq")
         self.indicator_analysis_freq = _frequencies(indicator_analysis_freq, self.freq, "indicator_analysis_freq")

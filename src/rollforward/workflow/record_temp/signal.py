@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from rollforward.data.calendar import resolve
 from rollforward.data.ranges import hull, parse_ranges
-from rollforward.errors import DataError, EmptySegmentError, ModelError, TaskError
+from rollforward.errors import CalendarError, DataError, EmptySegmentError, ModelError, TaskError
 from rollforward.workflow.record_temp.base import LABEL, PRED, RecordTemp
 
 logger = logging.getLogger(__name__)
@@ -19,8 +20,9 @@ class SignalRecord(RecordTemp):
     """Predictions of the segment ``test``, and the label they will be judged by.
 
     Stores ``pred.pkl`` (a frame, column ``score``, indexed ``(datetime, instrument)``) and ``label.pkl`` (the raw label
-    of the same rows). A model that is trained before its test segment begins has nothing to predict yet: both are
-    stored without rows then, with a warning, and an updater adds them day by day.
+    of the same rows). A model that is trained before its test segment begins, with a session of the settings'
+    calendar that is to come, has nothing to predict yet: both are stored without rows then, with a warning, and an
+    updater adds them day by day.
 
     Parameters
     ----------
@@ -141,14 +143,15 @@ def raw_label(dataset: Any, segment: Any) -> pd.DataFrame:
 
 
 def _label_to_come(dataset: Any) -> pd.DataFrame | None:
-    """Take the raw label without a row, if the test segment begins after the data; else ``None``."""
+    """Take the raw label without a row, if the test segment begins with a session that is to come; else ``None``."""
     try:
         begin, _ = hull(parse_ranges(dataset.segments["test"], "segment 'test'"))
         known: pd.DataFrame = dataset.handler.fetch(col_set="label", data_key="raw")
-    except (AttributeError, DataError, KeyError):
+        last_session = resolve().last
+    except (AttributeError, CalendarError, DataError, KeyError):
         return None
     last = known.index.get_level_values("datetime").max()
-    if begin is None or not begin > last:
+    if begin is None or not last < begin <= last_session:
         return None
     logger.warning("The test segment begins on %s and the data end on %s: there is no prediction yet.", begin, last)
     return known.iloc[:0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,17 @@ from typing import Any
 import pandas as pd
 
 from rollforward.data.files import names_a_file, read_file, resolve_source
+from rollforward.data.horizon import LOOKAHEAD, label_lookahead
 from rollforward.data.loader import as_loader
 from rollforward.data.price_handler import PriceFeatureLoader
-from rollforward.errors import ColumnError, DataError
+from rollforward.errors import ColumnError, DataError, RollforwardError
 from rollforward.settings.nearest import did_you_mean
 
 SOURCE, FIELD, COLUMN = "source", "field", "column"
 CLOSE = "close"
+_LABEL_HORIZON = "label_horizon"
+
+logger = logging.getLogger(__name__)
 
 
 def find_prices(given: Any, load_artifact: Callable[[str], Any], dataset: Any = None) -> pd.Series:
@@ -63,6 +68,34 @@ def find_prices(given: Any, load_artifact: Callable[[str], Any], dataset: Any = 
 def has_prices(dataset: Any) -> bool:
     """Tell whether the dataset's handler is made of closes."""
     return isinstance(getattr(getattr(dataset, "handler", None), "data_loader", None), PriceFeatureLoader)
+
+
+def find_horizon(recorder: Any, dataset: Any = None) -> int | None:
+    """Find how many sessions the label of a run spans.
+
+    Parameters
+    ----------
+    recorder
+        Asked first for the tag ``label_horizon``, which a rolling job sets, and last for its artifact ``task``.
+    dataset
+        Its handler may know.
+
+    Returns
+    -------
+    int or None
+        1 or more; ``None`` if nobody knows.
+    """
+    tag = recorder.list_tags().get(_LABEL_HORIZON, "") if hasattr(recorder, "list_tags") else ""
+    if tag.isdigit():
+        return max(int(tag), 1)
+    found = getattr(getattr(dataset, "handler", None), LOOKAHEAD, None)
+    if found is None:
+        try:
+            found = label_lookahead(recorder.load_object("task"))
+        except RollforwardError as error:
+            logger.info("How many sessions the label spans is not known: %s", error.given)
+    # It begins a session after its date.
+    return None if found is None else max(int(found) - 1, 1)
 
 
 def find_groups(given: Any, load_artifact: Callable[[str], Any]) -> Any:

@@ -9,19 +9,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rollforward.workflow.reporting.find import find_reported
+    from rollforward.workflow.reporting.find import find_reported, newest_result
     from rollforward.workflow.reporting.gathering import gather
+    from rollforward.workflow.reporting.ids import recorder_of
     from rollforward.workflow.reporting.material import Material
     from rollforward.workflow.reporting.page import report_of, store_report
     from rollforward.workflow.reporting.record import ReportRecord
 
-__all__ = ["Material", "ReportRecord", "find_reported", "gather", "report_of", "store_report"]
+__all__ = [
+    "Material",
+    "ReportRecord",
+    "find_reported",
+    "gather",
+    "newest_result",
+    "recorder_of",
+    "report_of",
+    "store_report",
+]
 
 _HOMES = {
     "Material": "material",
     "ReportRecord": "record",
     "find_reported": "find",
     "gather": "gathering",
+    "newest_result": "find",
+    "recorder_of": "ids",
     "report_of": "page",
     "store_report": "page",
 }

@@ -111,7 +111,7 @@ def _optional(recorder: Recorder, name: str) -> Any:
 def _horizon(recorder: Recorder, tags: dict[str, str], folds: pd.DataFrame | None) -> int | None:
     """Find out how many sessions a label spans; ``None`` if nobody knows."""
     if tags.get(LABEL_HORIZON, "").isdigit():
-        return int(tags[LABEL_HORIZON])
+        return max(int(tags[LABEL_HORIZON]), 1)
     try:
         known = label_lookahead(_task_of(recorder, folds))
     except RollforwardError as error:

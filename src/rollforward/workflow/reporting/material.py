@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rollforward.report import signal_report
+from rollforward.report.inputs import check_horizon
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +44,21 @@ class Material:
     links: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
     when: str = ""
+
+    def spanning(self, horizon: int | None) -> Material:
+        """Say how many sessions one label spans; ``None`` changes nothing.
+
+        Raises
+        ------
+        DataError
+            If it is below 1.
+        """
+        check_horizon(horizon)
+        return self if horizon is None else replace(self, horizon=horizon)
+
+    def noting(self, *notes: str) -> Material:
+        """Say more before what is said already."""
+        return replace(self, notes=(*notes, *self.notes))
 
     def report(self, *, percent: bool = True, cost: float = 0.001) -> SignalReport:
         """Make the page.

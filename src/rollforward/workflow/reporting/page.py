@@ -14,7 +14,9 @@ PAGE, PLOTS = "report.html", "plots"
 _TABLES = ("ic_by_year", "folds")
 
 
-def report_of(recorder: Recorder, *, title: str = "", percent: bool = True, cost: float = 0.001) -> SignalReport:
+def report_of(
+    recorder: Recorder, *, title: str = "", percent: bool = True, cost: float = 0.001, horizon: int | None = None
+) -> SignalReport:
     """Make the page of a run that is in the store.
 
     Parameters
@@ -27,6 +29,8 @@ def report_of(recorder: Recorder, *, title: str = "", percent: bool = True, cost
         Labels are returns.
     cost
         Of one unit bought or sold, as a fraction; for runs without a backtest.
+    horizon
+        Sessions that one label spans, instead of what the run says.
 
     Raises
     ------
@@ -35,7 +39,7 @@ def report_of(recorder: Recorder, *, title: str = "", percent: bool = True, cost
     DataError
         If the prediction cannot be judged.
     """
-    return gather(recorder, title).report(percent=percent, cost=cost)
+    return gather(recorder, title).spanning(horizon).report(percent=percent, cost=cost)
 
 
 def store_report(recorder: Recorder, report: SignalReport) -> None:

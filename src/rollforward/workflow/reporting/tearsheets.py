@@ -14,7 +14,7 @@ import pandas as pd
 
 from rollforward.errors import DataError, MissingDependencyError
 from rollforward.report.equity import booked_long_short
-from rollforward.report.inputs import SCORE, signal_column, tidy_portfolio
+from rollforward.report.inputs import both_sides, tidy_portfolio
 from rollforward.report.saving import save_page
 
 if TYPE_CHECKING:
@@ -78,11 +78,22 @@ def daily_returns(material: Material, cost: float) -> tuple[pd.Series, pd.Series
         As `gather` returns it.
     cost
         Of one unit bought or sold, for the long-short position.
+
+    Raises
+    ------
+    DataError
+        If there is no backtest, and nobody knows how many sessions a label spans.
     """
     portfolio = tidy_portfolio(material.portfolio)
     if portfolio is None:
-        score, label = signal_column(material.pred, "prediction", SCORE), signal_column(material.label, "label")
-        booked = booked_long_short(score, label, span=max(material.horizon or 1, 1), cost=cost)
+        if material.horizon is None:
+            raise DataError(
+                "There is no backtest, and how many sessions a label spans is not known.",
+                "one of the two, for the returns of a day.",
+                "Say --horizon, or set the run's tag label_horizon.",
+            )
+        score, label = both_sides(material.pred, material.label)
+        booked = booked_long_short(score, label, span=material.horizon, cost=cost)
         return booked["net"].rename("long-short"), None
     bench = portfolio["bench"] if "bench" in portfolio and portfolio["bench"].notna().any() else None
     return (portfolio["return"] - portfolio["cost"]).rename("strategy"), bench
@@ -139,7 +150,7 @@ def factor_data(material: Material) -> pd.DataFrame:
         Indexed ``(date, asset)``; a column named after the label's sessions (``"5D"``), ``factor`` and
         ``factor_quantile`` (1 to 5).
     """
-    score, label = signal_column(material.pred, "prediction", SCORE), signal_column(material.label, "label")
+    score, label = both_sides(material.pred, material.label)
     period = f"{max(material.horizon or 1, 1)}D"
     table = pd.DataFrame({period: label, "factor": score}).dropna().rename_axis(["date", "asset"])
     rank = table.groupby(level="date")["factor"].rank(method="first", pct=True)

@@ -17,12 +17,13 @@ from rollforward.data.horizon import label_lookahead
 from rollforward.data.identity import content_hash
 from rollforward.data.segments import check_segments, segments_of
 from rollforward.errors import TaskError, TaskFailedError
+from rollforward.evaluation.alpha import ic_summary
 from rollforward.instantiate import flatten_dict, init_instance_by_config, resolve_placeholders
 from rollforward.workflow import R
-from rollforward.workflow.record_temp import SigAnaRecord
 from rollforward.workflow.reporting.gathering import KIND, LABEL_HORIZON, ROLLING
 from rollforward.workflow.reporting.material import Material
 from rollforward.workflow.reporting.page import store_report
+from rollforward.workflow.rolling.evaluating import evaluate
 from rollforward.workflow.rolling.folds import (
     ARTIFACTS,
     PREDICTED,
@@ -206,7 +207,7 @@ class RollingJob:
         counts = Counter(status)
         merged = merge_folds(recorders)
         parent.save_objects(**{ARTIFACTS[key]: frame for key, frame in merged.items()})
-        found = SigAnaRecord(parent).generate() or {}
+        found = evaluate(parent, self.task)
         report = self._report(merged, fold_table(self._layout, recorders, status, R.get_uri()), found)
         store_report(parent, report)
         parent.set_tags(**{_NOTE: self._note(counts)})
@@ -220,6 +221,7 @@ class RollingJob:
             n_reused=counts[REUSED],
             n_predicted=counts[PREDICTED],
             resumed=resumed,
+            metrics=ic_summary(found["ic.pkl"], found["ric.pkl"]),
         )
 
     @cached_property
@@ -299,6 +301,7 @@ class RollingJob:
             folds=folds,
             horizons=found.get("ic_by_horizon.csv"),
             ages=found.get("ic_by_age.csv"),
+            portfolio=next((found[name] for name in sorted(found) if name.startswith("report_normal_")), None),
             horizon=self._horizon,
             title=self.name,
             subtitle=self.experiment_name,
@@ -307,7 +310,7 @@ class RollingJob:
     @property
     def _horizon(self) -> int | None:
         """Sessions that one label spans; it starts a session after its date."""
-        return None if self._lookahead is None else self._lookahead - 1
+        return None if self._lookahead is None else max(self._lookahead - 1, 1)
 
 
 def _refuse_without_records(task: Mapping[str, Any]) -> None:

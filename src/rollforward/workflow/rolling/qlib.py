@@ -14,13 +14,11 @@ import yaml
 from rollforward.errors import DataSourceError, ExperimentNotFoundError, TaskError
 from rollforward.instantiate import (
     deepcopy_basic_type,
-    get_callable_kwargs,
-    init_instance_by_config,
     resolve_placeholders,
     update_config,
 )
 from rollforward.workflow import R
-from rollforward.workflow.record_temp import SignalRecord
+from rollforward.workflow.rolling.evaluating import TemplateDataset, generate_records
 from rollforward.workflow.rolling.folds import ARTIFACTS, merge_folds
 from rollforward.workflow.rolling.job import AUDIT
 from rollforward.workflow.task.gen import RollingGen
@@ -153,7 +151,7 @@ class Rolling:
         """
         tasks = self.get_task_list()
         audit = self._generator().audit(tasks, label_lookahead=self._lookahead)
-        records = self._records()
+        records = as_list(self._conf_task().get("record"))
         for task in tasks:
             check_task(task)
         self._delete_earlier()
@@ -163,8 +161,7 @@ class Rolling:
             recorder = R.get_recorder()
             R.log_params(exp_name=self.rolling_exp)
             R.save_objects(**{ARTIFACTS[key]: frame for key, frame in merged.items()}, **{AUDIT: audit})
-            for record in records:
-                init_instance_by_config(record, default_module=RECORDS_MODULE, recorder=recorder).generate()
+            generate_records(recorder, records, TemplateDataset(lambda: self.basic_task()["dataset"]))
         return recorder
 
     def run_basic_task(self) -> Recorder:
@@ -197,13 +194,6 @@ class Rolling:
         else:
             logger.warning("The handler is no configuration: its label stays, whatever the horizon.")
         return task
-
-    def _records(self) -> list[Any]:
-        """Return the configured records that evaluate; those that predict have done so in the folds."""
-        records = as_list(self._conf_task().get("record"))
-        classes = [get_callable_kwargs(record, RECORDS_MODULE, where="record")[0] for record in records]
-        pairs = zip(records, classes, strict=True)
-        return [record for record, kind in pairs if not (isinstance(kind, type) and issubclass(kind, SignalRecord))]
 
     def _conf_task(self) -> dict[str, Any]:
         try:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rollforward.workflow.display import Card, Section
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from rollforward.report import SignalReport
     from rollforward.workflow.recorder import Recorder
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RollingResult:
-    """What a rolling job leaves behind.
+    """What a rolling job leaves behind; shows itself as a short table, with the IC of the merged prediction.
 
     Attributes
     ----------
@@ -32,6 +37,9 @@ class RollingResult:
         found finished.
     resumed
         Whether the parent run existed before.
+    metrics
+        ``IC``, ``ICIR``, ``Rank IC`` and ``Rank ICIR`` of the merged prediction. What else its records have logged is
+        in the run.
     """
 
     recorder: Recorder
@@ -43,3 +51,35 @@ class RollingResult:
     n_reused: int
     resumed: bool
     n_predicted: int = 0
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        dates = self._dates
+        return f"RollingResult({self.recorder.name!r}, {len(self.recorders)} folds, {dates[0]} to {dates[1]})"
+
+    def __str__(self) -> str:
+        return self._card.text
+
+    def _repr_html_(self) -> str:
+        return self._card.html
+
+    @property
+    def _dates(self) -> tuple[str, str]:
+        times = self.pred.index.get_level_values("datetime")
+        return ("none", "none") if times.empty else (f"{times.min():%Y-%m-%d}", f"{times.max():%Y-%m-%d}")
+
+    @property
+    def _card(self) -> Card:
+        """What came of the job, from what is in memory."""
+        counts = Counter(trained=self.n_trained, predicted=self.n_predicted, reused=self.n_reused)
+        done = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+        times = self.pred.index.get_level_values("datetime")
+        facts = [
+            ("run", str(self.recorder.id)),
+            ("folds", f"{len(self.recorders)} ({done})" + (", continued" if self.resumed else "")),
+            ("predictions", f"{len(self.pred)} of {times.nunique()} dates, {self._dates[0]} to {self._dates[1]}"),
+            ("labels", str(len(self.label))),
+        ]
+        figures = [(name, f"{value:.4f}") for name, value in self.metrics.items()]
+        sections = [Section("", facts), *([Section("metrics", figures)] if figures else [])]
+        return Card(f"Rolling job {self.recorder.name!r}", sections)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -109,6 +110,20 @@ def test_long_short_pays_for_its_trades(recorder, signal):
     assert recorder.metrics["Long-Short Net Ann Return"] == pytest.approx(net.mean() * 100)
     assert recorder.metrics["Long-Short Net Ann Sharpe"] == pytest.approx(net.mean() / net.std() * 10)
     assert recorder.metrics["Long-Short Turnover"] == pytest.approx(table["turnover"].mean())
+
+
+@pytest.mark.parametrize("known_by", ["tag", "handler", "task"])
+def test_long_short_holds_as_long_as_the_label_spans_and_pays(recorder, signal, known_by, monkeypatch):
+    dataset = SimpleNamespace(handler=SimpleNamespace(label_lookahead=6)) if known_by == "handler" else None
+    if known_by == "tag":
+        monkeypatch.setattr(recorder, "list_tags", lambda: {"label_horizon": "5"}, raising=False)
+    if known_by == "task":
+        recorder.objects["task"] = {"label_lookahead": 6}
+    SigAnaRecord(recorder, analyses=["long_short"], prices=signal.prices, dataset=dataset).generate()
+    found = recorder.objects["sig_analysis/long_short_net.pkl"]
+    given = {"long_short": {"cost": 0.001, "holding": 5}}
+    SigAnaRecord(recorder, analyses=given, prices=signal.prices).generate()
+    pd.testing.assert_frame_equal(found, recorder.objects["sig_analysis/long_short_net.pkl"])
 
 
 def test_age_from_the_column_cutoff(recorder, signal):

@@ -216,13 +216,44 @@ def test_passes_begin_differently_and_are_repeatable(run, signal, memory):
     assert (table["std"] > 0).all()
     assert table["mean_std"].tolist() == pytest.approx((table["mean"] / table["std"]).tolist())
     names = {f"{part}.{figure}" for part, figure in table.index}
-    assert {name for name in run.metrics if not name.startswith("1day.")} == {
+    assert not [name for name in run.metrics if name.startswith("1day.")]  # those are of PortAnaRecord
+    assert {f"pass.1day.{name}" for name in names} <= set(run.metrics)
+    assert {name for name in run.metrics if not name.startswith("pass.")} == {
         f"{statistic}.{name}" for statistic in table.columns for name in names
     }
     assert run.list_artifacts("portfolio_analysis") == ["portfolio_analysis/multi_pass_port_analysis_1day.pkl"]
     reseeded = MultiPassPortAnaRecord(memory({"pred.pkl": signal.pred}), pass_num=4, seed=1, config=given)
     assert not reseeded.generate()["multi_pass_port_analysis_1day.pkl"].equals(table)
     pd.testing.assert_frame_equal(run.load_object("pred.pkl"), signal.pred)
+
+
+def test_passes_leave_the_figures_of_the_backtest_alone(run, signal):
+    PortAnaRecord(run, config=config(signal)).generate()
+    before = dict(run.metrics)
+    MultiPassPortAnaRecord(run, pass_num=3, config=config(signal)).generate()
+    assert {name: run.metrics[name] for name in before} == before
+
+
+def test_what_all_passes_have_in_common_is_a_warning_once(run, signal, caplog):
+    given = config(signal)
+    given["strategy"] = {"class": "TopkDropoutStrategy", "kwargs": {"signal": "<PRED>", "topk": 500, "n_drop": 1}}
+    MultiPassPortAnaRecord(run, pass_num=3, config=given).generate()
+    assert [record.message for record in caplog.records if "topk" in record.message] == [
+        "topk is 500, and there are 12 instruments to buy: the signal chooses nothing"
+    ]
+
+
+def test_prices_beside_the_configuration(run, signal, memory):
+    expected = PortAnaRecord(run, config=config(signal)).generate()["report_normal_1day.pkl"]
+    stock = dict(config(signal))
+    stock["backtest"] = {name: value for name, value in stock["backtest"].items() if name != "prices"}
+    long = signal.prices.rename_axis(index="datetime", columns="instrument").stack().rename("Adj Close").to_frame()
+    run.objects["prices.pkl"] = signal.prices
+    for prices in (signal.prices, "prices.pkl", {"source": long, "field": "Adj Close"}):
+        found = PortAnaRecord(run, config=stock, prices=prices).generate()["report_normal_1day.pkl"]
+        pd.testing.assert_frame_equal(found, expected)
+    with pytest.raises(TaskError, match="others in backtest"):
+        PortAnaRecord(run, config=config(signal), prices=signal.prices)
 
 
 def test_only_the_first_day_is_shuffled(run, signal):

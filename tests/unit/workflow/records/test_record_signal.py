@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from rollforward import settings
+from rollforward.data.calendar import Calendar
 from rollforward.data.dataset import DatasetH
 from rollforward.data.handler import DataHandlerLP
 from rollforward.data.loader import FrameLoader
@@ -31,6 +33,7 @@ def dataset(*test):
 
 
 def test_stores_tables_without_rows_that_an_updater_can_go_on_with(caplog):
+    settings.init(calendar=Calendar(pd.bdate_range("2024-01-01", periods=20), DAYS[-1]))
     shelf = Shelf()
     SignalRecord(Model(), dataset("2024-01-15", "2024-01-19"), shelf).generate()
     assert shelf["pred.pkl"].empty
@@ -41,8 +44,10 @@ def test_stores_tables_without_rows_that_an_updater_can_go_on_with(caplog):
     assert "begins on 2024-01-15" in caplog.text
 
 
-def test_a_test_segment_before_the_data_is_an_error_still():
+@pytest.mark.parametrize("test", [("2023-01-02", "2023-01-06"), ("2040-01-02", "2040-01-06")])
+def test_a_test_segment_that_is_no_session_to_come_is_an_error_still(test):
+    settings.init(calendar=Calendar(pd.bdate_range("2024-01-01", periods=20), DAYS[-1]))
     shelf = Shelf()
     with pytest.raises(EmptySegmentError):
-        SignalRecord(Model(), dataset("2023-01-02", "2023-01-06"), shelf).generate()
+        SignalRecord(Model(), dataset(*test), shelf).generate()
     assert not shelf

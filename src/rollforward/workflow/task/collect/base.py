@@ -24,6 +24,11 @@ class Collector(Serializable, ABC):
     ----------
     process_list
         Functions through which each value goes, in order; a single one need not be in a list.
+
+    Raises
+    ------
+    TaskError
+        If one of them is a class whose objects are such functions: it would only build an object.
     """
 
     def __init__(self, process_list: Processes = None) -> None:
@@ -121,4 +126,10 @@ class MergeCollector(Collector):
 def _as_list(process_list: Processes) -> list[Process]:
     if process_list is None:
         return []
-    return list(process_list) if isinstance(process_list, list | tuple) else [process_list]  # type: ignore[list-item]
+    processes: list[Any] = list(process_list) if isinstance(process_list, list | tuple) else [process_list]
+    for process in processes:
+        if isinstance(process, type) and any("__call__" in vars(base) for base in process.__mro__):
+            raise TaskError(
+                f"process_list has the class {process.__name__}.", "an object of it.", f"Write {process.__name__}()."
+            )
+    return processes

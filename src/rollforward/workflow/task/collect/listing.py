@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from rollforward import workflow
 from rollforward.errors import TrackingError
 from rollforward.workflow.as_read import as_read
+from rollforward.workflow.task.collect.jobs import folds_among
 from rollforward.workflow.task.collect.report import Counts
 
 if TYPE_CHECKING:
@@ -35,10 +36,13 @@ class Listing:
         The name of an experiment, an experiment, or a function that returns recorders.
     list_kwargs
         Go to `Experiment.list_recorders`.
+    parent
+        Id of a rolling job, if only its folds are meant.
     """
 
     source: Any
     list_kwargs: Mapping[str, Any]
+    parent: str | None = None
 
     def check(self) -> None:
         """Refuse what is no source of recorders."""
@@ -67,12 +71,18 @@ class Listing:
         if isinstance(source, str):
             source = workflow.R.get_exp(experiment_name=source, create=False)
         if hasattr(source, "list_recorders"):
-            found = _listed(source.list_recorders(**self._kwargs(statuses)))
+            found = self._of_parent(_listed(source.list_recorders(**self._kwargs(statuses))), source)
             with as_read(found):
                 yield found
             return
         # A function may list in any order, and recorders that were read long ago.
-        yield sorted(_listed(source()), key=_start, reverse=True)
+        yield sorted(self._of_parent(_listed(source())), key=_start, reverse=True)
+
+    def _of_parent(self, recorders: list[Recorder], experiment: Any = None) -> list[Recorder]:
+        if self.parent is None:
+            return recorders
+        home = None if experiment is None else str(experiment.id)
+        return sorted(folds_among(recorders, self.parent, home), key=_start, reverse=True)
 
     def _kwargs(self, statuses: Iterable[str] | None) -> dict[str, Any]:
         one = list(statuses or ())

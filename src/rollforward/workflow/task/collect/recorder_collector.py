@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rollforward.errors import TrackingError
 from rollforward.workflow.display import Card, Section
 from rollforward.workflow.task.collect.base import Collector
+from rollforward.workflow.task.collect.jobs import mixtures
 from rollforward.workflow.task.collect.listing import Listing, by_key, selected
 from rollforward.workflow.task.collect.loading import Lazy, Wanted, load_all
 from rollforward.workflow.task.collect.origin import Origins
@@ -16,7 +18,7 @@ from rollforward.workflow.task.collect.report import CollectReport
 from rollforward.workflow.task.collect.table import recorder_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pandas as pd
 
@@ -62,6 +64,10 @@ class RecorderCollector(Collector):
     with_origin
         Whether predictions (every Series and DataFrame) get the columns ``cutoff``, the last session that the model was
         trained on, and ``recorder_id``.
+    parent
+        A rolling job, its run or its id: only its folds are taken, those that it has reused from other jobs and
+        experiments among them. Without it, folds of several jobs with the same kind of model in one experiment have
+        keys that `RollingGroup` puts together; a warning names the jobs and what differs between their models.
 
     Attributes
     ----------
@@ -84,17 +90,19 @@ class RecorderCollector(Collector):
         *,
         progress: bool | None = None,
         with_origin: bool = False,
+        parent: Recorder | str | None = None,
     ) -> None:
         super().__init__(process_list)
         self.experiment = experiment
         self.list_kwargs = dict(list_kwargs or {})
         self.rec_key_func = rec_key_func
         self.rec_filter_func = rec_filter_func
-        self.artifacts_path = {"pred": "pred.pkl"} if artifacts_path is None else dict(artifacts_path)
+        self.artifacts_path = _paths(artifacts_path)
         self.artifacts_key = list(self.artifacts_path) if artifacts_key is None else _names(artifacts_key)
         self.status = None if status is None else set(_names(status))
         self.progress = progress
         self.with_origin = with_origin
+        self.parent = None if parent is None else _run_id(parent)
         self.report: CollectReport | None = None
         self._listing.check()
 
@@ -146,6 +154,7 @@ class RecorderCollector(Collector):
         with self._listing.recorders(self.status) as recorders:
             kept, counts = selected(recorders, self.status, rec_filter_func or self.rec_filter_func)
             candidates = by_key(kept, self.rec_key_func)
+            self._warn_of_mixtures(candidates, recorders)
             keyed = sum(map(len, candidates.values()))
             counts = replace(counts, without_key=len(kept) - keyed, older=keyed - len(candidates))
             finish = self._finish(recorders)
@@ -222,7 +231,7 @@ class RecorderCollector(Collector):
 
     @property
     def _listing(self) -> Listing:
-        return Listing(self.experiment, self.list_kwargs)
+        return Listing(self.experiment, self.list_kwargs, self.parent)
 
     def _finish(self, recorders: Sequence[Recorder]) -> Callable[[Recorder, Any], Any] | None:
         return Origins(recorders) if self.with_origin else None
@@ -237,6 +246,12 @@ class RecorderCollector(Collector):
         failed = [lost for one, outcome in zip(wanted, outcomes, strict=True) for lost in outcome.missing(one.artifact)]
         return iter([outcome.value for outcome in outcomes]), failed
 
+    def _warn_of_mixtures(self, candidates: Mapping[Any, Sequence[Recorder]], listed: Sequence[Recorder]) -> None:
+        """Say so if folds of several jobs come together; whoever names the recorders or the job has chosen."""
+        is_chosen = self.parent is not None or (callable(self.experiment) and self._listing.name is None)
+        for mixture in () if is_chosen else mixtures(candidates, listed):
+            logger.warning("%s Take one job with parent=<its run>, or tell them apart in rec_key_func.", mixture)
+
     def _warn(self, report: CollectReport) -> None:
         if report.counts.older:
             logger.warning("%d recorders have the key of a newer one, which is taken instead.", report.counts.older)
@@ -250,6 +265,23 @@ class RecorderCollector(Collector):
             if artifact != self.ART_KEY_RAW and artifact not in self.artifacts_path:
                 known = [*self.artifacts_path, self.ART_KEY_RAW]
                 raise TrackingError(f"The artifact key {artifact!r} is unknown.", f"one of {known!r}.")
+
+
+def _run_id(parent: Any) -> str:
+    found = parent if isinstance(parent, str) else getattr(parent, "id", None)
+    if not isinstance(found, str) or hasattr(parent, "list_recorders"):
+        raise TrackingError(f"parent={parent!r}.", "the run of a rolling job, or its id.", "Give result.recorder.")
+    return found
+
+
+def _paths(given: Any) -> dict[str, str]:
+    if given is None:
+        return {"pred": "pred.pkl"}
+    if not isinstance(given, Mapping):
+        raise TrackingError(
+            f"artifacts_path={given!r}.", "artifact keys to names of artifacts.", 'For example {"pred": "pred.pkl"}.'
+        )
+    return dict(given)
 
 
 def _names(names: str | Iterable[str]) -> list[str]:

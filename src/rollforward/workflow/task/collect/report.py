@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MISSING, UNREADABLE, REFUSED = "missing", "unreadable", "refused"
 # Rows that are shown, and characters of a reason.
-_ROWS, _REASON = 20, 240
+_ROWS, _REASON = 10, 400
 
 
 class Missing(NamedTuple):
@@ -119,7 +119,9 @@ class CollectReport:
             shown = [(one.artifact, str(one.recorder_id), one.kind, one.reason) for one in self.missing[:_ROWS]]
             more = len(self.missing) - _ROWS
             shown += [(f"... and {more} more", "", "", "")] if more > 0 else []
-            sections.append(Section("not loaded", shown, ("artifact", "recorder", "kind", "reason"), _REASON))
+            sections.append(
+                Section("not loaded", shown, ("artifact", "recorder", "kind", "reason"), _REASON, is_told=True)
+            )
         return Card(self.source, sections)
 
     def _lost(self, artifact: str) -> tuple[str, str, str]:
