@@ -15,21 +15,23 @@ import traceback
 import warnings
 from pathlib import Path
 
-import mlflow.store.tracking.sqlalchemy_store
+import mlflow.store.tracking.sqlalchemy_store  # noqa: F401  # in good time: children are forked
 import numpy as np
 import pandas as pd
-import pyarrow.parquet
-import sklearn.linear_model
+import pyarrow.parquet  # noqa: F401  # in good time: children are forked
+import sklearn.linear_model  # noqa: F401  # in good time: children are forked
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 import rollforward as rf
-import rollforward.workflow.mlflow_backend.manager
-import rollforward.workflow.mlflow_backend.run.recorder
-import rollforward.workflow.online.proof_gate
+import rollforward.workflow.mlflow_backend.manager  # in good time: children are forked
+import rollforward.workflow.mlflow_backend.run.recorder  # in good time: children are forked
+import rollforward.workflow.online.proof_gate  # in good time: children are forked
 from rollforward.data.calendar import Calendar
+from rollforward.workflow.online.ledger.chain import Chain
 from rollforward.workflow.online.manager import OnlineManager
 from rollforward.workflow.online.strategy import RollingStrategy
+from rollforward.workflow.online.utils import OnlineToolR
 from rollforward.workflow.trainer import DelayTrainerR, TrainerR
 
 SESSIONS = pd.bdate_range("2020-01-01", "2020-03-31")
@@ -38,7 +40,16 @@ TRAINERS = {"TrainerR": TrainerR, "DelayTrainerR": DelayTrainerR}
 DIED = 77
 _WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 # What differs between any two runs of the same program.
-_VOLATILE = ("mlflow.source", "mlflow.user", "mlflow.rollforward.", "rollforward.", "online.lease", "online.begun", "mlflow.log-model")
+_VOLATILE = (
+    "mlflow.source",
+    "mlflow.user",
+    "mlflow.rollforward.",
+    "rollforward.",
+    "online.lease",
+    "online.begun",
+    "online.entry",
+    "mlflow.log-model",
+)
 
 
 class World:
@@ -112,23 +123,10 @@ class Doom:
 
 def look():
     """What a reader sees, whatever was going on."""
-    tool = RollingStrategyTool()
-    try:
-        online = [one.list_tags()["test_start"] for one in tool.online_models()]
-    except rf.errors.RollforwardError as error:
-        online = [str(error)]
-    head = rf.workflow.online.ledger.chain.Chain.open("desk").head() if _has("desk") else None
+    there = rf.R.list_experiments()
+    online = [one.list_tags()["test_start"] for one in OnlineToolR("ridge").online_models()] if "ridge" in there else []
+    head = Chain.open("desk").head() if "desk" in there else None
     return {"online": online, "head": None if head is None else [head.kind, str(head.session)]}
-
-
-def RollingStrategyTool():  # noqa: N802
-    from rollforward.workflow.online.utils import OnlineToolR
-
-    return OnlineToolR("ridge")
-
-
-def _has(name):
-    return name in rf.R.list_experiments()
 
 
 def dump(manager):
@@ -138,7 +136,7 @@ def dump(manager):
     names = {run.id: f"{run.list_tags().get('test_start')}" for run in runs}
     chain = manager.chain
     entries = chain.entries()
-    names |= {entry.run_id: f"entry {entry.seq}" for entry in entries}
+    names |= {chain.links.root: "root"} | {entry.run_id: f"entry {entry.seq}" for entry in entries}
     ledger = [chain.recorder(entry) for entry in entries]
     text = json.dumps(
         {

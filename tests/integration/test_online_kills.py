@@ -47,23 +47,25 @@ def agrees(found, errors, least):
     return [(result["look"]["online"], result["look"]["head"]) for result in found["results"]]
 
 
-@pytest.mark.parametrize(("trainer", "step"), [("TrainerR", 1), ("DelayTrainerR", 4)])
+@pytest.mark.parametrize(("trainer", "step"), [("TrainerR", 1), ("DelayTrainerR", 7)])
 def test_a_routine_that_is_killed_anywhere_goes_on_as_if_nothing_had_been(tmp_path, template_store, trainer, step):
     (found,), errors = run(tmp_path, template_store, ["kill_everywhere", trainer, "routine", step])
 
     seen = agrees(found, errors, 30)
     # Never no model and never two sets: the old one until the new one is recorded, then the new one.
     old, new = ["2020-02-05"], ["2020-02-12"]
-    assert {tuple(online) for online, _ in seen} == {tuple(old), tuple(new)}
     switched = [online == new for online, _ in seen]
+    assert all(online in (old, new) for online, _ in seen)
     assert switched == sorted(switched)
     heads = [head for _, head in seen]
     assert heads == sorted(heads)
-    assert {head[1] for head in heads} == {f"2020-02-{day} 00:00:00" for day in (10, 11, 12)}
+    if step == 1:
+        assert any(switched)
+        assert {head[1] for head in heads} == {f"2020-02-{day} 00:00:00" for day in (10, 11, 12)}
 
 
 def test_a_first_training_that_is_killed_anywhere_goes_on(tmp_path, template_store):
-    (found,), errors = run(tmp_path, template_store, ["kill_everywhere", "TrainerR", "first_train", 5])
+    (found,), errors = run(tmp_path, template_store, ["kill_everywhere", "TrainerR", "first_train", 9])
 
     agrees(found, errors, 30)
 

@@ -1,18 +1,23 @@
 """The program ``rollforward``: parse, call, say how it went.
 
-Exit codes: 0 done; 1 an error that rollforward explains; 2 a wrong command line; 130 interrupted.
+Exit codes: 0 done; 1 an error that rollforward explains; 2 a wrong command line; 130 interrupted; 141 nobody reads
+on what is printed.
 Parsing and help load nothing heavy: each command imports what it needs when it runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollforward._version import __version__
 from rollforward.cli.compare import add_compare, compare
 from rollforward.cli.doctor import add_doctor, doctor
+from rollforward.cli.online import add_online, online
 from rollforward.cli.pool import add_pool, pool
 from rollforward.cli.report import add_report, report
 from rollforward.cli.server import add_server, add_ui, server, ui
@@ -23,7 +28,7 @@ from rollforward.errors import RollforwardError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXIT_ERROR, EXIT_INTERRUPTED = 1, 130
+EXIT_ERROR, EXIT_INTERRUPTED, EXIT_NO_READER = 1, 130, 141
 _COMMANDS = {
     "ui": ui,
     "server": server,
@@ -33,6 +38,7 @@ _COMMANDS = {
     "worker": worker,
     "report": report,
     "compare": compare,
+    "online": online,
 }
 
 
@@ -53,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_traceback(add_sync(commands))
     _add_traceback(add_doctor(commands))
     add_pool(commands)
+    add_online(commands)
     _add_traceback(add_worker(commands))
     return parser
 
@@ -61,7 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     arguments = build_parser().parse_args(argv)
     try:
-        return _dispatch(arguments)
+        code = _dispatch(arguments)
+        # What is still in the buffer would fail at the exit, where nobody can catch it.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _reader_left()
     except RollforwardError as error:
         if arguments.traceback:
             raise
@@ -70,6 +81,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("rollforward: interrupted; finished folds are kept, and the same command goes on.", file=sys.stderr)
         return EXIT_INTERRUPTED
+    return code
+
+
+def _reader_left() -> int:
+    """Leave quietly when nobody reads on, as in ``rollforward compare A B | head``."""
+    with suppress(OSError, ValueError), Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
+    return EXIT_NO_READER
 
 
 def _dispatch(arguments: argparse.Namespace) -> int:

@@ -139,9 +139,10 @@ class Status:
         head = f"{self.name}: {self.entries} entries, done up to {_day(self.done)}"
         if self.behind:
             head += f", {self.behind} sessions behind"
+        ahead = f"{self.horizon} known after it, to {_day(self.known_until)}"
         lines = [
             head + (", simulated" if self.simulated else ""),
-            f"  calendar: last session {_day(self.current)}, {self.horizon} known after it, to {_day(self.known_until)}",
+            f"  calendar: last session {_day(self.current)}, {ahead}",
             f"  at work: {self.working or 'nobody'}",
         ]
         for one in self.strategies:
@@ -162,8 +163,8 @@ def status(
     max_behind
         So many sessions that are not done are no problem, such as 1 before the evening's routine.
     max_age
-        So many days after the calendar's last session its data are taken for forgotten; ``None``: never. A calendar that
-        is made of the data cannot tell by itself that they do not come any more.
+        So many days after the calendar's last session its data are taken for forgotten; ``None``: never. A calendar
+        that is made of the data cannot tell by itself that they do not come any more.
     today
         ``None``: by this machine's clock.
     """

@@ -181,9 +181,67 @@ def test_it_shows_what_was_found_and_what_is_missing():
 def test_a_table_of_many_failures_stays_short():
     collector = RecorderCollector(Exp([Run(str(n)) for n in range(100)]))
     collector.collect()
-    assert "and 80 more" in str(collector)
+    assert "and 90 more" in str(collector)
     assert len(str(collector).splitlines()) < 40
     assert len(collector.missing) == 100
+
+
+def test_the_card_has_whole_ids_and_reasons():
+    run, reason = "0123456789abcdef" * 2, "the disk of this run is full of holes, " * 5 + "and this is the end"
+    collector = RecorderCollector(Exp([Run(run, {"pred.pkl": LoadObjectError(reason)})]))
+    collector.collect()
+    lines = str(collector).splitlines()
+    assert any(run in line for line in lines)
+    assert "and this is the end" in " ".join(" ".join(lines).split())
+    assert max(map(len, lines)) <= 80
+
+
+def test_what_is_no_function_or_no_dictionary_is_refused_at_once():
+    with pytest.raises(TaskError, match=r"Write RollingGroup\(\)"):
+        RecorderCollector(Exp([]), process_list=[RollingGroup])
+    with pytest.raises(TrackingError, match=r"artifacts_path='pred.pkl'"):
+        RecorderCollector(Exp([]), artifacts_path="pred.pkl")
+    with pytest.raises(TrackingError, match="parent="):
+        RecorderCollector(Exp([]), parent=Exp([]))
+
+
+JOBS = {"first": "1.0", "second": "100000.0"}
+
+
+def fold_of(job, number, **params):
+    tags = {"model": "Ridge", "test_start": f"2020-0{number}-01", "test_end": f"2020-0{number}-20"}
+    run = Run(f"{job}-{number}", pred(), tags=tags | ({"mlflow.parentRunId": job} if job else {}))
+    run.params = params
+    return run
+
+
+def mixed(*runs):
+    collector = RecorderCollector(Exp(runs), process_list=RollingGroup(dict), rec_key_func=fold_key)
+    return collector()["pred"]["Ridge",]
+
+
+def test_folds_of_several_jobs_in_one_prediction_are_a_warning(caplog):
+    runs = [fold_of(job, number, **{"model.kwargs.alpha": JOBS[job]}) for number, job in enumerate(JOBS, start=1)]
+    assert len(mixed(Run("second", status="RUNNING"), *runs)) == 2
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    for words in ("('Ridge',)", "first", "'second' (second)", "model.kwargs.alpha is 1.0 or 100000.0", "parent="):
+        assert words in caplog.text
+
+
+def test_a_model_that_hides_behind_a_newer_one_is_a_warning_too(caplog):
+    newer, older = (fold_of(None, 1, **{"model.kwargs.alpha": alpha}) for alpha in JOBS.values())
+    older.id = older.info["id"] = "older"
+    mixed(newer, older)
+    assert "model.kwargs.alpha is 1.0 or 100000.0" in caplog.text
+
+
+def test_one_job_and_chosen_recorders_are_no_warning(caplog):
+    same = {"model.kwargs.alpha": "1.0"}
+    mixed(*[fold_of("first", number, **same, **{"dataset.start": str(number)}) for number in (1, 2)])
+    runs = [fold_of(job, number) for number, job in enumerate(JOBS, start=1)]
+    RecorderCollector(lambda: runs, rec_key_func=fold_key).collect()
+    RecorderCollector(Exp(runs)).collect()
+    assert not caplog.records
 
 
 @given(
@@ -444,6 +502,38 @@ def test_the_runs_inside_a_run_name_it(recording):
             pass
     table = RecorderCollector("nested").to_frame()
     assert table["parent_id"].dropna().tolist() == [outer]
+
+
+def test_the_folds_of_one_job(recording):
+    index = pd.MultiIndex.from_product(
+        [pd.bdate_range("2020-01-01", periods=1), ["A"]], names=["datetime", "instrument"]
+    )
+    children = {}
+    for job in JOBS:
+        with recording.start(experiment_name="jobs", recorder_name=job):
+            parent = recording.get_recorder()
+            with recording.start(experiment_name="jobs"):
+                recording.save_objects(**{"pred.pkl": pd.DataFrame({"score": 0.0}, index=index)})
+                children[job] = recording.get_recorder()
+        children[job].parent = parent
+    first, second = (children[job].parent for job in JOBS)
+    for parent in (first, first.id):
+        assert list(RecorderCollector("jobs", parent=parent).collect()["pred"]) == [children["first"].id]
+
+    # The second has reused a fold of the first, and one of another experiment.
+    with recording.start(experiment_name="elsewhere"):
+        recording.save_objects(**{"pred.pkl": pd.DataFrame({"score": 1.0}, index=index)})
+        away = recording.get_recorder()
+    used = [children["first"], away]
+    table = pd.DataFrame(
+        {"recorder_id": [run.id for run in used], "experiment_id": [run.experiment_id for run in used]}
+    )
+    second.save_objects(**{"folds.csv": table})
+    found = RecorderCollector("jobs", parent=second).collect()["pred"]
+    assert list(found) == [away.id, children["first"].id]
+    assert list(pickle.loads(pickle.dumps(RecorderCollector("jobs", parent=first))).collect()["pred"]) == [
+        children["first"].id
+    ]
 
 
 def test_a_collector_can_be_stored(folds):

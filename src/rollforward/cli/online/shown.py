@@ -1,0 +1,76 @@
+"""Entries of a ledger as text and as JSON values."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from rollforward.workflow.online.ledger.entry import Entry
+    from rollforward.workflow.online.ledger.parts import ModelRef
+
+_DEFINITION = "definition"
+
+
+def entry_document(entry: Entry) -> dict[str, Any]:
+    """Give an entry as JSON values, without what is needed only to go on from it."""
+    whole: dict[str, Any] = json.loads(entry.to_json())
+    for state in whole.get("states", ()):
+        state.pop(_DEFINITION, None)
+    return {**whole, "run_id": entry.run_id, "held": held_of(entry)}
+
+
+def held_of(entry: Entry) -> dict[str, str]:
+    """Tell what an entry holds back: session to reason."""
+    return {session: why for one in entry.publications if not one.strategy for session, why in one.held.items()}
+
+
+def entry_line(entry: Entry) -> dict[str, str]:
+    """Give what a line of a table says of an entry."""
+    merged = next((one for one in entry.publications if not one.strategy), None)
+    notes = [f"held: {why}" for why in held_of(entry).values()]
+    notes += ["partial"] if merged is not None and merged.partial and not notes else []
+    notes += [f"{name} goes to {role}" for name, role in entry.extra.get("promotions", {}).get("roles", {}).items()]
+    notes += [str(entry.extra["reason"])] if "reason" in entry.extra else []
+    notes += [switch.reason for switch in entry.switches if entry.kind != "routine" or not notes]
+    return {
+        "seq": str(entry.seq),
+        "recorded": "" if entry.recorded_at is None else f"{entry.recorded_at.astimezone():%Y-%m-%d %H:%M:%S}",
+        "kind": entry.kind,
+        "session": str(entry.session.date()),
+        "trained": str(len(entry.trained) or ""),
+        "switches": str(len(entry.switches) or ""),
+        "signals": "" if merged is None else str(merged.n_rows),
+        "notes": "; ".join(dict.fromkeys(note for note in notes if note)),
+    }
+
+
+def entry_text(entry: Entry) -> str:
+    """Say in some lines what was done."""
+    line = entry_line(entry)
+    head = f"{entry.kind} {line['session']}: {len(entry.trained)} folds trained, {len(entry.switches)} switches"
+    lines = [head + (f", {line['signals']} signals" if line["signals"] else "") + f" ({entry.run_id})"]
+    lines += [
+        f"  {switch.strategy}: {', '.join(map(model_text, switch.models)) or 'nothing'} from "
+        f"{switch.effective.date()} ({switch.reason})"
+        for switch in entry.switches
+    ]
+    decided = entry.extra.get("promotions", {})
+    lines += [f"  {name} goes to {role}" for name, role in decided.get("roles", {}).items()]
+    lines += [f"  judged {name}: {reason}" for name, reason in decided.get("decisions", {}).items()]
+    lines += [f"  HELD {session.removesuffix('T00:00:00')}: {why}" for session, why in held_of(entry).items()]
+    return "\n".join(lines)
+
+
+def model_text(model: ModelRef) -> str:
+    """Name a model."""
+    start = model.test[0]
+    return f"{model.model or model.experiment}{'' if start is None else f' {start.date()}'} [{model.recorder_id[:8]}]"
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Give the rows of a frame as JSON values."""
+    found: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", date_format="iso", default_handler=str))
+    return found
