@@ -294,3 +294,39 @@ class TestTrainedTheEveningBefore:
             first: SESSIONS[SESSIONS.get_loc(day) - 1] for first, day in on.items()
         }
         assert starts(evening_before.history) == starts(same_day.history)
+
+
+class TestTwoLedgersOfOneStrategy:
+    def test_a_simulation_changes_nothing_about_what_serves(self, world):
+        live_one = world.manager(name="desk")
+        world.to(BEGIN)
+        live_one.first_train()
+        world.to(SESSIONS[-1])
+        tool = live_one.strategies[0].tool
+        online = [one.id for one in tool.online_models()]
+        simulation = world.manager(name="what if")
+        simulation.simulate(LAST)
+        assert [one.id for one in tool.online_models()] == online
+        assert [one.list_tags()["online_status"] for one in tool.online_models()] == ["online"]
+        with pytest.raises(OnlineError, match="'desk'"):
+            simulation.adopt()
+
+    def test_a_second_ledger_that_is_to_serve_is_refused_before_anything_is_trained(self, world):
+        world.manager(name="desk").first_train()
+        second = world.manager(name="second")
+        with pytest.raises(OnlineError, match="serve by the ledger 'desk'"):
+            second.first_train()
+        assert second.chain.head() is None
+
+    def test_what_was_simulated_before_gives_way_to_a_ledger_that_serves(self, world):
+        world.manager(name="what if").simulate(LAST)
+        live_one = world.manager(name="desk")
+        live_one.first_train()
+        serving = live_one.strategies[0].tool.online_models()
+        assert [one.list_tags()["test_start"] for one in serving] == ["2020-02-05"]
+
+
+def test_a_plan_leaves_nothing_behind(world, recording):
+    plan = world.manager(name="only asked").plan()
+    assert "ridge" in str(plan)
+    assert "only asked" not in recording.list_experiments()

@@ -12,7 +12,9 @@ from rollforward.serialize import Serializable
 from rollforward.workflow.online import restoring
 from rollforward.workflow.online.desk import Desk
 from rollforward.workflow.online.guard import Guard
+from rollforward.workflow.online.ledger.entry import FIRST_TRAIN
 from rollforward.workflow.online.operating import Operating
+from rollforward.workflow.online.plan import plan_sessions
 from rollforward.workflow.online.sessions import session_at
 from rollforward.workflow.online.standing import Standing
 from rollforward.workflow.online.work import Work
@@ -216,12 +218,13 @@ class OnlineManager(Operating, Serializable):
         cur_time, task_kwargs, model_kwargs
             As for `routine`.
         """
+        begin = session_at(self.begin_time, self.calendar)
+        at_first = {"all_at_once": self.all_at_once, **(model_kwargs or {})}
+        if not self._has_ledger():
+            return plan_sessions(self._desk(task_kwargs, at_first), Standing(), [begin], FIRST_TRAIN)
         self._know()
-        kwargs = (
-            {"all_at_once": self.all_at_once, **(model_kwargs or {})} if self.chain.head() is None else model_kwargs
-        )
-        work = self._work(task_kwargs, kwargs)
-        return work.plan(session_at(self.begin_time, self.calendar), session_at(cur_time, self.calendar))
+        work = self._work(task_kwargs, at_first if self.chain.head() is None else model_kwargs)
+        return work.plan(begin, session_at(cur_time, self.calendar))
 
     def add_strategy(self, strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> Entry:
         """Train what further strategies begin with; they are part of the signals from the next session on."""
@@ -269,12 +272,21 @@ class OnlineManager(Operating, Serializable):
         *,
         simulated: bool = False,
     ) -> Work:
+        desk = self._desk(task_kwargs, model_kwargs, signal_kwargs)
+        return Work(desk, self.chain, self._records(), simulated=simulated, wait=self.wait, lease=self.lease)
+
+    def _desk(
+        self,
+        task_kwargs: Mapping[str, Any] | None = None,
+        model_kwargs: Mapping[str, Any] | None = None,
+        signal_kwargs: Mapping[str, Any] | None = None,
+    ) -> Desk:
         options = {**(signal_kwargs or {})}
         options.pop("over_write", None)  # what is published stays, whatever Qlib's scripts say
         unknown = options.keys() - {"prepare_func", "future"}
         if unknown:
             raise OnlineError(f"signal_kwargs has {sorted(unknown)}.", "prepare_func and future.")
-        desk = Desk(
+        return Desk(
             self.strategies,
             self._trainings(),
             self.guard,
@@ -286,7 +298,6 @@ class OnlineManager(Operating, Serializable):
             dict(task_kwargs or {}),
             dict(model_kwargs or {}),
         )
-        return Work(desk, self.chain, self._records(), simulated=simulated, wait=self.wait, lease=self.lease)
 
     def _now(self) -> pd.Timestamp:
         head = self.chain.head()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from rollforward.errors import OnlineError
 from rollforward.workflow.online.predictions import Predictions
 from rollforward.workflow.online.utils import OnlineToolR
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
 
     from rollforward.workflow.online.desk import Desk
@@ -25,13 +28,38 @@ class Mirrors:
     ----------
     desk
         Knows the strategies.
+    ledger
+        Name of the ledger.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, ledger: str) -> None:
         self._desk = desk
+        self._ledger = ledger
+
+    def require_free(self, strategies: Iterable[str]) -> None:
+        """Refuse strategies whose models serve by another ledger; for a ledger that is to serve.
+
+        Raises
+        ------
+        OnlineError
+            If there is one; names both.
+        """
+        for name in strategies:
+            holder = self._other_holder(name)
+            if holder is not None:
+                raise OnlineError(
+                    f"The models of strategy {name!r} serve by the ledger {holder!r}.",
+                    f"a strategy that only {self._ledger!r} decides on.",
+                    f"Give the strategy another name_id, work with the ledger {holder!r}, or delete that.",
+                )
+
+    def _other_holder(self, strategy: str) -> str | None:
+        tool = self._desk.strategy(strategy).tool
+        holder = tool.holder() if isinstance(tool, OnlineToolR) else None
+        return None if holder == self._ledger else holder
 
     def follow(self, entry: Entry, session: pd.Timestamp, predictions: Predictions | None = None) -> None:
-        """Let tags say what serves in a session, for all strategies.
+        """Let tags say what serves in a session, for all strategies; a simulation leaves alone what serves by a ledger.
 
         Parameters
         ----------
@@ -44,15 +72,20 @@ class Mirrors:
         """
         known = predictions or Predictions(self._desk.calendar)
         for state in entry.states:
-            self._follow(state, session, known)
+            if entry.simulated and self._other_holder(state.name_id) is not None:
+                logger.info("The models of %r that serve are not those of this simulation.", state.name_id)
+                continue
+            self._follow(state, session, known, is_live=not entry.simulated)
 
-    def _follow(self, state: StrategyState, session: pd.Timestamp, known: Predictions) -> None:
+    def _follow(self, state: StrategyState, session: pd.Timestamp, known: Predictions, *, is_live: bool) -> None:
         models = state.at(session)
         tool = self._desk.strategy(state.name_id).tool
         if not models:
             return
         recorders = known.recorders(models)
         if isinstance(tool, OnlineToolR):
+            if is_live:
+                tool.hold(self._ledger)
             tool.point(recorders)
             tool.mirror()
         else:

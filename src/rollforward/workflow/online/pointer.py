@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rollforward.workflow.recorder import Recorder
 
 ONLINE_SET = "online.set"
+# The ledger that decides what is online in an experiment, so that no simulation and no other ledger does.
+ONLINE_BY = "online.by"
 
 # What an experiment's tag may hold in every version of MLflow.
 _MAX_TAG = 5000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rollforward.errors import ExperimentNotFoundError
 from rollforward.model.ens.ensemble import AverageEnsemble
 from rollforward.workflow.online import restoring, views
 from rollforward.workflow.online.ledger.chain import Chain
@@ -47,6 +48,14 @@ class Telling:
         if self._chain is None:
             self._chain = Chain.open(self.name, create=True)
         return self._chain
+
+    def _has_ledger(self) -> bool:
+        """Whether there is a ledger of this name; asking creates none."""
+        try:
+            self._chain = self._chain or Chain.open(self.name)
+        except ExperimentNotFoundError:
+            return False
+        return True
 
     @property
     def history(self) -> dict[pd.Timestamp, dict[OnlineStrategy, list[Recorder]]]:

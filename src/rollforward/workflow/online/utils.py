@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rollforward import workflow
 from rollforward.errors import ExperimentNotFoundError, MissingArtifactError, OnlineError, UpdateError
-from rollforward.workflow.online.pointer import is_own, read_set, recorders_of, write_set
+from rollforward.workflow.online.pointer import ONLINE_BY, is_own, read_set, recorders_of, write_set
 from rollforward.workflow.online.update import update_many
 from rollforward.workflow.task.recorders import tag_filter
 
@@ -138,6 +138,20 @@ class OnlineToolR(OnlineTool):
         experiment = self._experiment(exp_name)
         places = read_set(experiment)
         return 0 if places is None else self._mirror(experiment, recorders_of(experiment, places))
+
+    def holder(self, exp_name: str | None = None) -> str | None:
+        """Name the ledger that decides what is online; ``None`` if none does, or it was deleted."""
+        try:
+            name = self._experiment(exp_name).tags.get(ONLINE_BY)
+            return None if name is None else workflow.R.get_exp(experiment_name=name, create=False).name
+        except ExperimentNotFoundError:
+            return None
+
+    def hold(self, ledger: str, exp_name: str | None = None) -> None:
+        """Let a ledger decide what is online from now on."""
+        experiment = self._experiment(exp_name)
+        if experiment.tags.get(ONLINE_BY) != ledger:
+            experiment.set_tags(**{ONLINE_BY: ledger})
 
     def online_models(self, exp_name: str | None = None) -> list[Recorder]:
         """List the recorders that are online, newest first; a constant number of requests.

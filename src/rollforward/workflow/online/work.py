@@ -64,7 +64,7 @@ class Work:
         self.chain = chain
         self.record = record
         self.simulated = simulated
-        self.mirrors = Mirrors(desk)
+        self.mirrors = Mirrors(desk, chain.name)
         self._wait, self._lease = wait, lease
 
     @contextmanager
@@ -93,6 +93,8 @@ class Work:
 
     def _begun(self, head: Entry | None, new: Sequence[OnlineStrategy], session: pd.Timestamp) -> Entry:
         kind = FIRST_TRAIN if head is None else ADD_STRATEGY
+        if not self.simulated:
+            self.mirrors.require_free(strategy.name_id for strategy in new)
         before = Standing.of(head)
         states = {
             one.name_id: StrategyState(one.name_id, one.role, definition_or_nothing(one), published_to=before.done)
@@ -212,6 +214,8 @@ class Work:
         """
         with self.alone() as found:
             head = self.live(found)
+            if live:
+                self.mirrors.require_free(state.name_id for state in head.states)
             standing = Standing.of(head)
             session = standing.done or head.session
             is_open = standing.done is None
