@@ -211,6 +211,17 @@ def test_a_bad_day_is_held_and_done_again(world):
     assert manager.get_signals().index.is_unique
 
 
+def test_a_session_that_is_done_is_itself_also_after_an_older_one_was_done_again(world):
+    manager = live(world, ["2020-02-06"], "online")
+    bad = world.prices.copy()
+    bad.loc["2020-02-07", list("CDE")] = np.nan
+    world.to("2020-02-10", bad)
+    entry = manager.routine()
+    world.to("2020-02-10")
+    manager.routine("2020-02-07", redo=True)
+    assert manager.routine("2020-02-10").run_id == entry.run_id
+
+
 def test_nothing_is_done_before_the_first_training_or_in_the_future(world):
     world.to("2020-02-05")
     manager = world.manager()

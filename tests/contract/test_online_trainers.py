@@ -9,6 +9,7 @@ from online_world import LAST, starts, task, told, without_names
 
 from rollforward import settings
 from rollforward.errors import OnlineBusyError, OnlineError
+from rollforward.workflow.online import promoting
 from rollforward.workflow.online import work as work_module
 from rollforward.workflow.online.ledger.draft import Draft
 from rollforward.workflow.online.manager import OnlineManager
@@ -108,6 +109,20 @@ def test_a_challenger_is_promoted_by_its_rule(world):
     assert entries[0].extra["promotions"]["roles"] == {"challenger": "serving", "ridge": "shadow"}
     head = manager.chain.head()
     assert {state.name_id: state.role for state in head.states} == {"challenger": "serving", "ridge": "shadow"}
+
+
+def test_a_challenger_whose_labels_may_know_the_future_is_not_judged(world, monkeypatch):
+    monkeypatch.setattr(promoting, "label_lookahead", lambda _task: None)
+    rule = PromotionRule(metric="IC", window=5, min_sessions=4, margin=-5.0, against="ridge")
+    challenger = world.strategy("challenger", 1e3, role="shadow", promotion=rule)
+    manager = world.manager(strategies=[world.strategy(), challenger])
+    manager.first_train()
+
+    head = manager.routine(LAST)
+
+    assert {state.name_id: state.role for state in head.states} == {"challenger": "shadow", "ridge": "serving"}
+    assert "not judged" in head.extra["promotions"]["decisions"]["challenger"]
+    assert head.publications[-1].n_rows
 
 
 class DiedError(BaseException):

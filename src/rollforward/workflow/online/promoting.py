@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward.data.calendar import resolve
 from rollforward.data.horizon import label_lookahead
+from rollforward.errors import OnlineError
 from rollforward.workflow.online.ledger.parts import SERVING, SHADOW
 from rollforward.workflow.online.promotion import known_until
 from rollforward.workflow.online.publishing import SIGNALS, STRATEGY_SIGNALS
@@ -50,7 +51,12 @@ def promoted(
         rule, name = strategy.promotion, strategy.name_id
         if rule is None or states[name].role != SHADOW or name not in day.sets:
             continue
-        decision = _decision(rule, strategy, day, record, found, predictions, resolve(desk.calendar))
+        try:
+            decision = _decision(rule, strategy, day, record, found, predictions, resolve(desk.calendar))
+        except OnlineError as error:
+            logger.warning("Strategy %r cannot be judged: %s", name, error.given)
+            decisions[name] = f"not judged: {error.given}"
+            continue
         decisions[name] = decision.reason
         if decision.promote:
             logger.info("Strategy %r is promoted: %s", name, decision.reason)
@@ -73,9 +79,9 @@ def _decision(
 ) -> Decision:
     model = day.sets[strategy.name_id][0]
     task = predictions.recorders([model])[0].load_object("task")
-    lookahead = label_lookahead(task) or 0
+    lookahead = label_lookahead(task)
     last = known_until(calendar, day.session, lookahead)
-    start = calendar[max(0, calendar.position(day.session) - rule.window - lookahead)]
+    start = calendar[max(0, calendar.position(day.session) - rule.window - (lookahead or 0))]
     by_strategy = merge([record.read(STRATEGY_SIGNALS, start), found.strategies])
     challenger = _column(by_strategy, strategy.name_id)
     if rule.against is None:

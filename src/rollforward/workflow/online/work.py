@@ -170,10 +170,11 @@ class Work:
 
     def _done_before(self, head: Entry, standing: Standing, target: pd.Timestamp) -> Entry:
         logger.info("Session %s is done already; nothing happens.", target.date())
-        if standing.done == target and head.kind == ROUTINE:
+        if standing.done == head.session == target and head.kind == ROUTINE:
             return head
         done = [one for one in self.chain.entries() if one.kind == ROUTINE and one.session <= target]
-        return done[-1] if done else head
+        # Of one session the latest; a session that was published again later is not later itself.
+        return max(reversed(done), key=lambda one: one.session) if done else head
 
     def revise(self, session: pd.Timestamp) -> Entry:
         """Publish a session again that was held or is partial; one that is whole stays as it is."""
