@@ -30,7 +30,8 @@ def run(tracking_uri, tmp_path, capsys):
     return call
 
 
-def test_a_manager_from_a_file_to_a_rollback(run, tmp_path):
+def test_a_manager_from_a_file_to_a_rollback(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     code, plan, _ = run("plan", "online.yaml", "--json", "--time", "2022-11-01")
     assert code == 0
     assert plan["kind"] == "first_train"

@@ -139,8 +139,10 @@ def test_a_child_that_lives_on_does_not_keep_the_file_locked(tmp_path):
     script = (
         "import os, sys, signal\nfrom pathlib import Path\nfrom rollforward.workflow.journal import Journal\n"
         "j = Journal.create(Path(sys.argv[1]), 'r1', {})\n"
+        "read, write = os.pipe()\n"
         "pid = os.fork()\n"
-        "if pid == 0:\n    signal.pause()\n"
+        "if pid == 0:\n    os.write(write, b'!')\n    signal.pause()\n"
+        "os.read(read, 1)\n"  # the child lives, and has let go of the file
         "print(pid, j.path, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
