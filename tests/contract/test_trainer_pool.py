@@ -117,6 +117,13 @@ def runs_of(name="exp"):
         return []
 
 
+def test_a_first_step_is_waited_for_and_not_the_second(task):
+    trainer = TrainerRM("exp", "pool", n_workers=2, timeout=60, progress=False)
+    recorders = trainer.train(scaled(task, 1.0, 2.0), after_status="part_done")
+    assert scales(recorders) == [1.0, 2.0]
+    assert TaskManager("pool").task_stat() == {"part_done": 2}
+
+
 def test_recorders_come_in_the_order_of_the_tasks(task, toys):
     trainer = TrainerRM("exp", "pool")
     recorders = trainer(scaled(task, 3.0, 1.0, 2.0))

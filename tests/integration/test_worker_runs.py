@@ -1,23 +1,34 @@
 """Runs of attempts that do not count, with real workers and a real tracking store, on both task stores."""
 
+import importlib
+import multiprocessing
+import signal
+import sys
+import time
+
 import pytest
 
 from rollforward import settings
-from rollforward.workflow.task.manage import TaskManager
+from rollforward.workflow.task.manage import TaskManager, run_task
 from rollforward.workflow.task.store.query import EVERYTHING
 from rollforward.workflow.worker import Worker
 
 TASKS = """
 import os, signal
 from pathlib import Path
+from threading import Event
+from rollforward import settings
 from rollforward.workflow import R
-from rollforward.workflow.task.manage import TaskManager
+from rollforward.workflow.task.manage import TaskManager, run_task
 
 def train(d, experiment_name):
     folder = Path(d["folder"])
     attempt = len(list(folder.glob("attempt*"))) + 1
     (folder / f"attempt{attempt}").touch()
     how = d["how"][attempt - 1]
+    if how == "is told to end":
+        os.kill(int(os.environ["ALONE"]), signal.SIGTERM)
+        Event().wait(60)
     with R.start(experiment_name=experiment_name):
         recorder = R.get_recorder()
         R.log_metrics(attempt=attempt)
@@ -30,6 +41,11 @@ def train(d, experiment_name):
     if how == "is taken back":
         TaskManager("pool").reset_status({}, "waiting")
     return recorder
+
+def alone(inherited, force_release=False):
+    os.environ["ALONE"] = str(os.getpid())
+    settings.install(inherited)
+    run_task(train, "pool", lease=1.0, force_release=force_release, experiment_name="folds")
 
 def begin(d, experiment_name):
     with R.start(experiment_name=experiment_name):
@@ -52,7 +68,24 @@ def pool(recording, task_store, tracking_uri, tmp_path, monkeypatch):
     settings.change(uri=tracking_uri)
     (tmp_path / "pool_runs.py").write_text(TASKS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    return TaskManager("pool")
+    yield TaskManager("pool")
+    sys.modules.pop("pool_runs", None)
+
+
+@pytest.fixture
+def tasks(pool):
+    """The module of the tasks, in this process."""
+    return importlib.import_module("pool_runs")
+
+
+def run_alone(tasks, *args):
+    """Work on the pool in a process of its own; give its exit code."""
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=tasks.alone, args=(settings.current(), *args))
+    process.start()
+    process.join(60)
+    assert process.exitcode is not None
+    return process.exitcode
 
 
 def work(func="train", **options):
@@ -114,3 +147,37 @@ def test_the_run_is_known_as_soon_as_it_exists(pool, recording, tmp_path):
     work(max_attempts=1)
     (stored,) = pool.store.find(EVERYTHING)
     assert runs(recording)["run_id"][0] in stored.attempts[0].recorder
+
+
+# --- the same in a process of one's own -------------------------------------------------------------------------
+
+
+def test_run_task_ends_the_run_of_a_process_that_was_killed(pool, tasks, recording, tmp_path):
+    pool.create_task([{"folder": str(tmp_path), "how": ["dies inside", "well"]}])
+    assert run_alone(tasks) == -signal.SIGKILL
+    end = time.monotonic() + 30
+    while not run_task(tasks.train, "pool", experiment_name="folds"):  # until its lease has passed
+        assert time.monotonic() < end
+    (task,) = pool.query()
+    lost, counts = (row for _, row in runs(recording).iterrows())
+    assert (lost["status"], counts["status"]) == ("KILLED", "FINISHED")
+    assert lost["tags.successor"] == counts["run_id"] == task["res"].id
+
+
+@pytest.mark.parametrize("force_release", [False, True])
+def test_run_task_ends_a_finished_run_whose_result_is_refused(pool, tasks, recording, tmp_path, force_release):
+    pool.create_task([{"folder": str(tmp_path), "how": ["is taken back", "well"]}])
+    run_task(tasks.train, "pool", force_release=force_release, experiment_name="folds")
+    refused, counts = (row for _, row in runs(recording).iterrows())
+    assert (refused["status"], counts["status"]) == ("KILLED", "FINISHED")
+    assert refused["tags.successor"] == counts["run_id"]
+
+
+@pytest.mark.parametrize("force_release", [False, True])
+def test_run_task_gives_back_when_it_is_told_to_end(pool, tasks, tmp_path, force_release):
+    pool.create_task([{"folder": str(tmp_path), "how": ["is told to end"]}])
+    began = time.monotonic()
+    assert run_alone(tasks, force_release) == 128 + signal.SIGTERM
+    assert time.monotonic() - began < 50, "the task waits for 60 s"
+    (stored,) = pool.store.find(EVERYTHING)
+    assert (stored.status, [one.outcome for one in stored.attempts]) == ("waiting", ["returned"])

@@ -36,14 +36,18 @@ def wait_for(
     on_failed: Literal["raise", "collect"] = "raise",
     progress: bool | None = None,
     check: Callable[[], None] | None = None,
+    enough: str = DONE,
 ) -> list[StoredTask]:
-    """Wait until tasks are done or failed; see `TaskManager.wait`. `check` is called at each look, and may raise."""
+    """Wait until tasks are done or failed; see `TaskManager.wait`.
+
+    `check` is called at each look, and may raise. A task of the status `enough` counts as done.
+    """
     began = time.monotonic()
     watch = _LonelyWatch(store)
     pause = _FIRST_PAUSE
     with _showing(store.pool, progress) as show:
         while True:
-            counts = store.count(query)
+            counts = _settled(store.count(query), enough)
             n_failed = counts.get(FAILED, 0)
             if n_failed and on_failed == "raise":
                 raise first_failure(store, query, n_failed)
@@ -65,6 +69,14 @@ def wait_for(
             time.sleep(max(left, 0.001))
             pause = min(1.5 * pause, _LONGEST_PAUSE)
     return list(store.find(join(query, parse({"status": FAILED})))) if n_failed else []
+
+
+def _settled(counts: dict[str, int], enough: str) -> dict[str, int]:
+    """Count those of the status that is waited for among the done ones."""
+    if not counts.get(enough) or enough == DONE:
+        return counts
+    others = {status: number for status, number in counts.items() if status not in (enough, DONE)}
+    return {**others, DONE: counts.get(DONE, 0) + counts[enough]}
 
 
 def first_failure(store: TaskStore, query: Group, n_failed: int) -> TaskFailedError:

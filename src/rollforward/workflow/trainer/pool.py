@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rollforward.errors import PoolError
 from rollforward.workflow import R
 from rollforward.workflow.task.manage import TaskManager
+from rollforward.workflow.task.run import work_off
 from rollforward.workflow.task.store.query import parse
 from rollforward.workflow.task.waiting import first_failure, wait_for
 from rollforward.workflow.trainer.base import (
@@ -22,7 +23,6 @@ from rollforward.workflow.trainer.base import (
     as_recorders,
     as_tasks,
 )
-from rollforward.workflow.trainer.here import work_here
 from rollforward.workflow.trainer.ledger import Batch, read_tasks, recorder_of, recorders_of, say_where
 from rollforward.workflow.trainer.local import checked
 from rollforward.workflow.trainer.step import Step, helping, worker_for
@@ -256,21 +256,24 @@ class TrainerRM(Trainer):
         """Train tasks here, or let them be trained; return when none is open."""
         query = ids_query(ids)
         if self.skip_run_task:
-            self._wait(pool, query)
+            self._wait(pool, query, step)
         elif self.n_workers:
             n = min(self.n_workers, len(ids))
             with helping(pool.store, step, n, query, self.task_options) as check:
-                self._wait(pool, query, check)
+                self._wait(pool, query, step, check)
         else:
             self._work_here(pool, query, step)
 
-    def _wait(self, pool: TaskManager, query: Mapping[str, Any], check: Callable[[], None] | None = None) -> None:
-        wait_for(pool.store, parse(query), self.timeout, self.on_error, self.progress, check)
+    def _wait(
+        self, pool: TaskManager, query: Mapping[str, Any], step: Step, check: Callable[[], None] | None = None
+    ) -> None:
+        wait_for(pool.store, parse(query), self.timeout, self.on_error, self.progress, check, step.after)
 
     def _work_here(self, pool: TaskManager, query: Mapping[str, Any], step: Step) -> None:
         began = time.monotonic()
         while True:
-            work_here(pool.store, step, query, **self.task_options)
+            statuses = step.before, step.after
+            work_off(pool.store, step.func, step.kwargs, parse(query), statuses, **self.task_options)
             counts = pool.task_stat(query)
             n_failed = counts.pop(FAILED, 0)
             if n_failed and self.on_error == "raise":
@@ -279,7 +282,7 @@ class TrainerRM(Trainer):
                 return
             # Others are at the rest. If they die, it is done here.
             if self.timeout is not None and time.monotonic() - began >= self.timeout:
-                wait_for(pool.store, parse(query), 0.0, self.on_error, progress=False)
+                wait_for(pool.store, parse(query), 0.0, self.on_error, progress=False, enough=step.after)
             time.sleep(_LOOK_AGAIN)
 
     def _results(

@@ -16,10 +16,10 @@ from rollforward.errors import TaskError
 from rollforward.workflow.active import on_start, open_runs
 from rollforward.workflow.leaving import Terminated
 from rollforward.workflow.task.codec import decode, encode
+from rollforward.workflow.task.predecessors import end_runs
 from rollforward.workflow.task.references import RecorderRef
 from rollforward.workflow.worker.finding import find_function
 from rollforward.workflow.worker.messages import Done, Failed, Job, Plan, Recorded, Tidy
-from rollforward.workflow.worker.predecessors import end_runs
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

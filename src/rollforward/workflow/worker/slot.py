@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from rollforward.errors import PoolError, StaleClaimError, StoreUnreachableError
 from rollforward.workflow.task.claim import claim_next
 from rollforward.workflow.task.codec import decode
+from rollforward.workflow.task.predecessors import runs_before, successor_of
 from rollforward.workflow.task.pulse import Presence, Pulse
 from rollforward.workflow.task.store.base import PART_DONE
 from rollforward.workflow.worker.causes import cause_of
 from rollforward.workflow.worker.course import TO_LEAVE, Course, Lease
-from rollforward.workflow.worker.history import runs_before, successor_of
 from rollforward.workflow.worker.messages import LEASE, STOPPING, TAKEN, TIMEOUT, Done, Failed, Job, Recorded, Tidy
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from rollforward import workflow
-from rollforward.errors import MissingArtifactError
+from rollforward.errors import MissingArtifactError, RecorderNotFoundError
 from rollforward.workflow.task.recorders import tags_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,9 @@ _MODEL = "model."  # what the parameters of a model begin with
 _SHOWN = 3  # jobs and parameters that are named
 
 
-def folds_among(recorders: Sequence[Recorder], parent_id: str, experiment_id: str | None) -> list[Recorder]:
+def folds_among(
+    recorders: Sequence[Recorder], parent_id: str, experiment_id: str | None, *, is_whole: bool
+) -> list[Recorder]:
     """Take the folds of a rolling job.
 
     Parameters
@@ -33,6 +35,8 @@ def folds_among(recorders: Sequence[Recorder], parent_id: str, experiment_id: st
         has none, the runs below it are meant.
     experiment_id
         What was listed is in this experiment: folds elsewhere are fetched. ``None`` fetches none.
+    is_whole
+        All recorders of this experiment were listed, so that a fold that is not among them is gone.
 
     Raises
     ------
@@ -46,6 +50,14 @@ def folds_among(recorders: Sequence[Recorder], parent_id: str, experiment_id: st
     here = [recorder for recorder in recorders if recorder.info["id"] in homes]
     if experiment_id is None:
         return here
+    known = {recorder.info["id"] for recorder in here}
+    gone = [run for run, home in homes.items() if home == experiment_id and run not in known]
+    if gone and is_whole:
+        raise RecorderNotFoundError(
+            f"{len(gone)} of {len(homes)} folds of the job {parent_id} are gone, such as {', '.join(gone[:_SHOWN])}.",
+            f"the folds that its {_FOLDS} names.",
+            "Restore them from the trash (experiment.restore_recorder(id)), or run the job again.",
+        )
     away = [run for run, home in homes.items() if home != experiment_id]
     return here + [workflow.R.get_recorder(recorder_id=run) for run in away]
 
@@ -83,7 +95,8 @@ def _fold_table(parent_id: str) -> pd.DataFrame | None:
         table: pd.DataFrame = workflow.R.get_recorder(recorder_id=parent_id).load_object(_FOLDS)
     except MissingArtifactError:
         return None
-    return table
+    # A page of a job that had not finished, of an earlier version, may have left a table without it.
+    return table if "experiment_id" in table else None
 
 
 def _of_parents(parents: Counter[str], names: Mapping[str, str]) -> list[str]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -14,6 +15,7 @@ from rollforward.errors import TrackingError
 from rollforward.workflow.as_read import as_read
 from rollforward.workflow.task.collect.jobs import folds_among
 from rollforward.workflow.task.collect.report import Counts
+from rollforward.workflow.task.recorders import TASK_HASH, tags_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 Keep: TypeAlias = Callable[[Any], bool]
 Key: TypeAlias = Callable[[Any], Any]
+
+_FINISHED, _PARENT = "FINISHED", "mlflow.parentRunId"
 
 
 @dataclass(frozen=True)
@@ -59,19 +63,16 @@ class Listing:
         return name if isinstance(name, str) else None
 
     @contextmanager
-    def recorders(self, statuses: Iterable[str] | None) -> Iterator[list[Recorder]]:
+    def recorders(self) -> Iterator[list[Recorder]]:
         """List the recorders, newest first; inside, those of an experiment need not be asked what came with the list.
 
-        Parameters
-        ----------
-        statuses
-            If it is one, the store may leave out the recorders of others; compare what is listed.
+        Recorders of all statuses: what has failed would be missing without a trace if the store left it out.
         """
         source = self.source
         if isinstance(source, str):
             source = workflow.R.get_exp(experiment_name=source, create=False)
         if hasattr(source, "list_recorders"):
-            found = self._of_parent(_listed(source.list_recorders(**self._kwargs(statuses))), source)
+            found = self._of_parent(_listed(source.list_recorders(**self.list_kwargs)), source)
             with as_read(found):
                 yield found
             return
@@ -82,12 +83,8 @@ class Listing:
         if self.parent is None:
             return recorders
         home = None if experiment is None else str(experiment.id)
-        return sorted(folds_among(recorders, self.parent, home), key=_start, reverse=True)
-
-    def _kwargs(self, statuses: Iterable[str] | None) -> dict[str, Any]:
-        one = list(statuses or ())
-        is_ours = len(one) == 1 and "status" not in self.list_kwargs
-        return {**self.list_kwargs, **({"status": one[0]} if is_ours else {})}
+        is_whole = not set(self.list_kwargs) - {"rtype"}
+        return sorted(folds_among(recorders, self.parent, home, is_whole=is_whole), key=_start, reverse=True)
 
 
 def selected(
@@ -98,6 +95,23 @@ def selected(
     kept = [recorder for recorder in right if keep is None or keep(recorder)]
     counts = Counts(len(recorders), other_status=len(recorders) - len(right), filtered=len(right) - len(kept))
     return kept, counts
+
+
+def holes(recorders: Sequence[Recorder], statuses: set[str] | None) -> Counter[str]:
+    """Count, by status, the recorders that have not finished and are left out for it.
+
+    Those that others run below, such as jobs, are not counted, nor those whose task another one has that is taken.
+    """
+    if statuses is None:
+        return Counter()
+    tags = [tags_of(recorder) for recorder in recorders]
+    above = {own.get(_PARENT) for own in tags}
+    done = {own.get(TASK_HASH) for own, one in zip(tags, recorders, strict=True) if one.status in statuses} - {None}
+    return Counter(
+        one.status
+        for own, one in zip(tags, recorders, strict=True)
+        if one.status not in {*statuses, _FINISHED} and one.info["id"] not in above and own.get(TASK_HASH) not in done
+    )
 
 
 def by_key(recorders: Sequence[Recorder], key_of: Key | None) -> dict[Any, list[Recorder]]:

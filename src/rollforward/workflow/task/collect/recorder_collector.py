@@ -11,7 +11,7 @@ from rollforward.errors import TrackingError
 from rollforward.workflow.display import Card, Section
 from rollforward.workflow.task.collect.base import Collector
 from rollforward.workflow.task.collect.jobs import mixtures
-from rollforward.workflow.task.collect.listing import Listing, by_key, selected
+from rollforward.workflow.task.collect.listing import Listing, by_key, holes, selected
 from rollforward.workflow.task.collect.loading import Lazy, Wanted, load_all
 from rollforward.workflow.task.collect.origin import Origins
 from rollforward.workflow.task.collect.report import CollectReport
@@ -57,7 +57,7 @@ class RecorderCollector(Collector):
     list_kwargs
         Go to `Experiment.list_recorders`, such as ``{"filter_string": tag_filter(model="Ridge")}``.
     status
-        Statuses of the recorders to take; ``None`` takes all.
+        Statuses of the recorders to take; ``None`` takes all. A warning counts those that failed or still run.
     progress
         ``None`` shows a bar while artifacts are loaded if standard error is a terminal; ``True`` writes lines if it is
         none; ``False`` is silent.
@@ -151,7 +151,8 @@ class RecorderCollector(Collector):
         names = self.artifacts_key if artifacts_key is None else _names(artifacts_key)
         self._check_known(names)
         self.report = None
-        with self._listing.recorders(self.status) as recorders:
+        with self._listing.recorders() as recorders:
+            unfinished = holes(recorders, self.status)
             kept, counts = selected(recorders, self.status, rec_filter_func or self.rec_filter_func)
             candidates = by_key(kept, self.rec_key_func)
             self._warn_of_mixtures(candidates, recorders)
@@ -172,8 +173,15 @@ class RecorderCollector(Collector):
                 collected.setdefault(artifact, {})[key] = given[0]
         found = {name: len(collected.get(name, {})) for name in names}
         self.report = CollectReport(self._title(), counts, len(candidates), found, tuple(missing), lazy)
-        self._warn(self.report)
+        self._warn(self.report, unfinished)
         return collected
+
+    def __call__(self, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        """Collect and process; functions get the oldest recorder's value first, so that the newest of equals wins."""
+        collected = self.collect()
+        if self.process_list:
+            collected = {artifact: dict(reversed(values.items())) for artifact, values in collected.items()}
+        return self.process_collect(collected, self.process_list, *args, **kwargs)
 
     def to_frame(
         self,
@@ -195,7 +203,7 @@ class RecorderCollector(Collector):
             Indexed by ``recorder_id``; see `recorder_table` for the columns.
         """
         statuses = None if status is None else set(_names(status))
-        with self._listing.recorders(statuses) as recorders:
+        with self._listing.recorders() as recorders:
             return recorder_table(selected(recorders, statuses, rec_filter_func or self.rec_filter_func)[0])
 
     def get_exp_name(self) -> str:
@@ -252,7 +260,10 @@ class RecorderCollector(Collector):
         for mixture in () if is_chosen else mixtures(candidates, listed):
             logger.warning("%s Take one job with parent=<its run>, or tell them apart in rec_key_func.", mixture)
 
-    def _warn(self, report: CollectReport) -> None:
+    def _warn(self, report: CollectReport, unfinished: Mapping[str, int]) -> None:
+        if unfinished:
+            told = " and ".join(f"{count} {status}" for status, count in sorted(unfinished.items()))
+            logger.warning("Recorders are left out because they have not finished: %s.", told)
         if report.counts.older:
             logger.warning("%d recorders have the key of a newer one, which is taken instead.", report.counts.older)
         for lost in report.missing:
