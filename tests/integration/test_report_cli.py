@@ -24,6 +24,7 @@ from rollforward.workflow.reporting import ReportRecord, find_reported, recorder
 from rollforward.workflow.reporting.gathering import gather
 from rollforward.workflow.reporting.tearsheets import daily_returns
 from rollforward.workflow.reporting.words import run_notes
+from rollforward.workflow.task.collect import RecorderCollector
 
 DATES = pd.bdate_range("2020-01-01", periods=160)
 ROWS = pd.MultiIndex.from_product([DATES, list("ABCDEFGHIJKL")], names=["datetime", "instrument"])
@@ -237,6 +238,39 @@ def test_a_newer_job_without_any_result_is_passed_over(capsys, tmp_path):
     assert any(one.startswith("Left out, though it counts as a trial: The job 'new'") for one in alone.notes)
     with pytest.raises(MissingArtifactError):
         compare_recorders(new, "ideas")
+
+
+def test_attempts_whose_results_cannot_be_read_are_trials_too():
+    short = {"pred.pkl": pred(0.3, 5), "label.pkl": LABEL}
+    add_run("doomed", "bad", {"pred.pkl": pd.DataFrame({"score": [1.0]}), "label.pkl": LABEL}, label_horizon="1")
+    add_run("doomed", "worse", {"note.txt": "nothing"})
+    add_run("lucky", "one", short, label_horizon="1")
+
+    found = compare_recorders("lucky", "doomed")
+
+    assert found.table.index.tolist() == ["one"]
+    assert found.n_trials == 3
+
+
+def test_the_page_of_an_unfinished_job_leaves_no_table_of_folds():
+    def run() -> None:
+        part = {"pred.pkl": pred(0.3, 5).loc[: DATES[59]], "label.pkl": LABEL.loc[: DATES[59]]}
+        with R.start(experiment_name="unfinished", recorder_name="job"):
+            R.set_tags(kind="rolling", label_horizon="1")
+            with R.start(recorder_name="fold 0"):
+                R.save_objects(**part)
+                R.set_tags(**tagged(0, 59))
+            raise TaskError("The disk is full.")
+
+    with pytest.raises(TaskError):
+        run()
+    assert main(["report", "unfinished", "--store"]) == 0
+
+    job = R.get_recorder(recorder_name="job", experiment_name="unfinished")
+    assert "report.html" in job.list_artifacts()
+    assert "folds.csv" not in job.list_artifacts()
+    assert len(RecorderCollector("unfinished", parent=job).collect()["pred"]) == 1
+    assert gather(job).folds["experiment_id"].tolist() == [job.experiment_id]
 
 
 def test_where_no_run_has_a_result_it_is_said_what_the_newest_lacks(capsys):

@@ -27,11 +27,14 @@ class Chosen:
         Ids of those that were named themselves, not by their experiment.
     notes
         Which runs were passed over.
+    experiments
+        Ids of the experiments that were named, and of those of the recorders.
     """
 
     recorders: list[Recorder]
     named: frozenset[str]
     notes: list[str]
+    experiments: frozenset[str] = frozenset()
 
 
 def choose(names: Sequence[str | Recorder], *, everything: bool) -> Chosen:
@@ -39,6 +42,7 @@ def choose(names: Sequence[str | Recorder], *, everything: bool) -> Chosen:
     found: dict[str, Recorder] = {}
     named: set[str] = set()
     notes: list[str] = []
+    experiments: set[str] = set()
     for name in names:
         one = _named(name)
         if one is not None:
@@ -46,6 +50,7 @@ def choose(names: Sequence[str | Recorder], *, everything: bool) -> Chosen:
             found.setdefault(one.require_id(), one)
         elif everything or len(names) == 1:
             experiment = R.get_exp(experiment_name=str(name), create=False)
+            experiments.add(str(experiment.id))
             found |= {one.require_id(): one for one in candidates(experiment) if one.require_id() not in found}
         else:
             newest = newest_result(str(name))
@@ -53,7 +58,8 @@ def choose(names: Sequence[str | Recorder], *, everything: bool) -> Chosen:
             found.setdefault(newest.recorder.require_id(), newest.recorder)
     if not found:
         raise nothing(names)
-    return Chosen(list(found.values()), frozenset(named), notes)
+    experiments |= {str(one.experiment_id) for one in found.values()}
+    return Chosen(list(found.values()), frozenset(named), notes, frozenset(experiments))
 
 
 def nothing(names: Sequence[str | Recorder]) -> DataError:

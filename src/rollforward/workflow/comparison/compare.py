@@ -77,12 +77,13 @@ def compare_recorders(
         raise DataError(f"basis is {basis!r}.", f"one of {', '.join(BASES)}.")
     if deviation is not None and not (isfinite(deviation) and deviation >= 0):
         raise DataError(f"deviation is {deviation!r}.", "a finite number that is not negative.")
-    candidates, left_out = _read(choose(names, everything=everything), cost)
+    chosen = choose(names, everything=everything)
+    candidates, left_out = _read(chosen, cost)
     _refuse_fewer_trials(n_trials, candidates)
     dates = _common_dates(candidates)
     span = max(candidate.span for candidate in candidates)
     keys = _keys(candidates)
-    known = count_trials([candidate.experiment_id for candidate in candidates])
+    known = count_trials(list(chosen.experiments))
     trials = known if n_trials is None else Trials(n_trials, known.n_deleted, known.n_unfinished, known.n_parts, True)
     column = BASES[basis]
     series = pd.DataFrame(

@@ -42,8 +42,9 @@ def merge_finished(job: Recorder, children: list[Recorder]) -> tuple[pd.DataFram
     MissingArtifactError
         If no fold has both.
     """
+    finished = [recorder for recorder in children if recorder.status == recorder.STATUS_FI]
     collector = RecorderCollector(
-        lambda: children, process_list=RollingEnsemble(), rec_key_func=fold_key, artifacts_path=dict(ARTIFACTS)
+        lambda: finished, process_list=RollingEnsemble(), rec_key_func=fold_key, artifacts_path=dict(ARTIFACTS)
     )
     merged = collector()
     if set(ARTIFACTS) - set(merged):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rollforward.workflow.reporting.gathering import gather
+from rollforward.workflow.reporting.gathering import FOLDS, PRED, gather, is_job
 
 if TYPE_CHECKING:
     from rollforward.report import SignalReport
@@ -43,8 +43,14 @@ def report_of(
 
 
 def store_report(recorder: Recorder, report: SignalReport) -> None:
-    """Store a page with its tables and plots: ``report.html``, ``ic_by_year.csv``, ``folds.csv`` and ``plots/``."""
-    recorder.save_objects(**artifacts_of(report))
+    """Store a page with its tables and plots: ``report.html``, ``ic_by_year.csv``, ``folds.csv`` and ``plots/``.
+
+    A rolling job that has no prediction yet gets no ``folds.csv``: this file says which folds its prediction is of.
+    """
+    artifacts = artifacts_of(report)
+    if FOLDS in artifacts and is_job(recorder) and PRED not in recorder.list_artifacts():
+        del artifacts[FOLDS]
+    recorder.save_objects(**artifacts)
 
 
 def artifacts_of(report: SignalReport) -> dict[str, Any]:

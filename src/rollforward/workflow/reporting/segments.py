@@ -48,7 +48,7 @@ def _row(recorder: Recorder, uri: str) -> dict[str, Any]:
     tags = recorder.list_tags()
     bounds = [f"{segment}_{end}" for segment in _SEGMENTS for end in ("start", "end")]
     row: dict[str, Any] = {key: tags[key] for key in bounds if key in tags}
-    row |= {"recorder_id": recorder.id, "status": recorder.status}
+    row |= {"recorder_id": recorder.id, "experiment_id": recorder.experiment_id, "status": recorder.status}
     if recorder.started_at is not None and recorder.ended_at is not None:
         row["seconds"] = (recorder.ended_at - recorder.started_at).total_seconds()
     return row | ({"url": run_url(recorder, uri)} if is_server(uri) else {})

@@ -16,12 +16,14 @@ from rollforward import settings
 from rollforward.errors import (
     LoadObjectError,
     MissingArtifactError,
+    RecorderNotFoundError,
     SegmentError,
     StoreUnreachableError,
     TaskError,
     TrackingError,
     UntrustedClassError,
 )
+from rollforward.model.ens.ensemble import RollingEnsemble
 from rollforward.model.ens.group import RollingGroup
 from rollforward.workflow.task.collect import Collector, Lazy, MergeCollector, RecorderCollector
 from rollforward.workflow.task.recorders import trained_until
@@ -98,6 +100,21 @@ def test_a_slow_newer_one_still_wins():
     collector = RecorderCollector(Exp([new, old, other]), rec_key_func=lambda run: run.id == "other")
     assert collector.collect()["pred"] == {False: "new", True: "other"}
     assert old.loads == 0
+
+
+def test_of_folds_that_start_together_the_newer_wins():
+    def frame(value, days):
+        dates = pd.bdate_range("2020-01-01", periods=days, name="datetime")
+        return pd.DataFrame({"score": float(value)}, index=pd.MultiIndex.from_product([dates, ["A"]]))
+
+    new, old = Run("new", pred(frame(2, 2))), Run("old", pred(frame(1, 3)))
+    seen = []
+    collector = RecorderCollector(Exp([new, old]), process_list=[lambda values: seen.extend(values) or values])
+    assert list(collector.collect()["pred"]) == ["new", "old"]
+    collector()
+    assert seen == ["old", "new"]
+    joined = RecorderCollector(Exp([new, old]), process_list=RollingEnsemble())()["pred"]
+    assert joined["score"].tolist() == [2.0, 2.0, 1.0]
 
 
 def test_the_first_failure_is_that_of_the_first_recorder():
@@ -233,6 +250,22 @@ def test_a_model_that_hides_behind_a_newer_one_is_a_warning_too(caplog):
     older.id = older.info["id"] = "older"
     mixed(newer, older)
     assert "model.kwargs.alpha is 1.0 or 100000.0" in caplog.text
+
+
+def test_what_has_not_finished_is_a_warning_unless_it_was_done_again(caplog):
+    def run(name, status="FINISHED", **tags):
+        return Run(name, pred(), status, tags)
+
+    again = run("again", task_hash="t1"), run("first try", "FAILED", task_hash="t1")
+    below = {"mlflow.parentRunId": "job"}
+    runs = [run("job", "RUNNING"), run("fold", **below), *again]
+    RecorderCollector(Exp(runs)).collect()
+    RecorderCollector(Exp([run("good"), run("bad", "FAILED")]), status="FAILED").collect()
+    assert not caplog.records
+    RecorderCollector(Exp([*runs, run("lost", "FAILED", task_hash="t2"), run("late", "RUNNING", **below)])).collect()
+    assert [record.getMessage() for record in caplog.records] == [
+        "Recorders are left out because they have not finished: 1 FAILED and 1 RUNNING."
+    ]
 
 
 def test_one_job_and_chosen_recorders_are_no_warning(caplog):
@@ -419,6 +452,15 @@ def reads(monkeypatch):
     return found
 
 
+def test_what_failed_in_a_store_is_counted_and_told(folds, caplog):
+    collector = RecorderCollector("folds", rec_key_func=fold_key)
+    assert list(collector.collect()["pred"].values()) == [0]
+    counts = collector.report.counts
+    assert (counts.listed, counts.other_status) == (3, 2)
+    assert "of another status" in str(collector)
+    assert "have not finished: 1 FAILED and 1 RUNNING." in caplog.text
+
+
 def test_filters_and_keys_need_no_requests(folds, reads):
     def keep(recorder):
         facts = recorder.list_tags()["own"], recorder.list_metrics(), recorder.list_params()
@@ -534,6 +576,32 @@ def test_the_folds_of_one_job(recording):
     assert list(pickle.loads(pickle.dumps(RecorderCollector("jobs", parent=first))).collect()["pred"]) == [
         children["first"].id
     ]
+
+
+def test_a_fold_of_a_job_that_is_gone_is_an_error(recording):
+    settings.change(provenance=False, capture_output=False, heartbeat=0)
+    with recording.start(experiment_name="holes"):
+        parent, children = recording.get_recorder(), []
+        for number in range(3):
+            with recording.start(experiment_name="holes"):
+                recording.set_tags(number=str(number))
+                recording.save_objects(**{"pred.pkl": number})
+                children.append(recording.get_recorder())
+        # As an unfinished job's page of an earlier version left it: the runs below are meant.
+        ids = [child.id for child in children]
+        parent.save_objects(**{"folds.csv": pd.DataFrame({"recorder_id": ids})})
+    assert len(RecorderCollector("holes", parent=parent).collect()["pred"]) == 3
+    parent.save_objects(**{"folds.csv": pd.DataFrame({"recorder_id": ids, "experiment_id": parent.experiment_id})})
+    assert len(RecorderCollector("holes", parent=parent).collect()["pred"]) == 3
+
+    experiment = recording.get_exp(experiment_name="holes", create=False)
+    experiment.delete_recorder(ids[1])
+    with pytest.raises(RecorderNotFoundError, match=f"1 of 3 folds of the job {parent.id} are gone, such as {ids[1]}"):
+        RecorderCollector("holes", parent=parent).collect()
+    chosen = {"filter_string": "tags.number = '0'"}
+    assert RecorderCollector("holes", parent=parent, list_kwargs=chosen).collect()["pred"] == {ids[0]: 0}
+    experiment.restore_recorder(ids[1])
+    assert len(RecorderCollector("holes", parent=parent).collect()["pred"]) == 3
 
 
 def test_a_collector_can_be_stored(folds):
