@@ -484,6 +484,22 @@ def test_the_records_of_the_task_judge_the_merged_prediction(empty, calendar):
     assert "results-test.pkl" not in parent.list_artifacts()
 
 
+def test_the_age_of_the_models_is_analysed_over_all_folds(empty, calendar):
+    task = changed(
+        ("record",), ["SignalRecord", {"class": "SigAnaRecord", "kwargs": {"analyses": {"age": {"width": 9}}}}]
+    )
+    task["dataset"]["kwargs"]["segments"]["test"] = ("2017-01-03", "2017-12-29")
+    result = job(calendar, task).run(progress=False)
+
+    table = result.recorder.load_object("sig_analysis/ic_by_age.csv")
+    assert table["n_folds"].max() == len(result.recorders) == 2
+    assert table["n_dates"].sum() == len(result.recorder.load_object("sig_analysis/ic.pkl").dropna())
+    gap = calendar.index_of(result.pred.index[0][0]) - calendar.index_of(result.recorders[0].list_tags()["train_end"])
+    assert table["age"].min() == gap - (gap - 1) % 9
+    assert not [fold for fold in result.recorders if "ic_by_age.csv" in str(fold.list_artifacts("sig_analysis"))]
+    assert "cutoff" not in result.pred
+
+
 def test_the_result_shows_itself_in_a_few_lines(first):
     for text in (str(first), first._repr_html_()):
         assert first.recorder.id in text

@@ -7,7 +7,7 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from rollforward.errors import LoadObjectError, MissingArtifactError
+from rollforward.errors import DataError, LoadObjectError, MissingArtifactError
 from rollforward.workflow.rolling.folds import fold_status, fold_table, merge_folds, run_url
 
 START = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
@@ -79,3 +79,9 @@ def test_folds_are_merged_in_time_order_and_a_missing_one_is_named():
     assert merged["pred"].equals(pd.concat([frame(1), frame(2)]))
     with pytest.raises(MissingArtifactError, match=r"(?s)label.*run 3.*SignalRecord"):
         merge_folds([*whole, Stored("3", objects={"pred.pkl": frame(3)})])
+
+
+def test_folds_that_all_predict_nothing_are_an_error():
+    empty = {"pred.pkl": frame(1).iloc[:0], "label.pkl": frame(1).iloc[:0]}
+    with pytest.raises(DataError, match="2 folds are without rows"):
+        merge_folds([Stored("1", objects=empty), Stored("2", objects=empty)])

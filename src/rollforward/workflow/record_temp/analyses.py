@@ -29,7 +29,7 @@ from rollforward.settings.nearest import did_you_mean
 Figures: TypeAlias = tuple[dict[str, float], dict[str, Any]]
 Options: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-CUTOFF = "cutoff"
+CUTOFF, AGE = "cutoff", "age"
 COST = 0.001  # of what is bought or sold; that of the report's pages too
 
 logger = logging.getLogger(__name__)
@@ -238,7 +238,7 @@ ANALYSES = {
     "horizons": Analysis(horizons, ("ic_by_horizon.csv",), _no_prices),
     "groups": Analysis(groups, ("ic_by_group.csv",), _no_groups),
     "long_short": Analysis(long_short, ("long_short_net.pkl",), _no_prices),
-    "age": Analysis(age, ("ic_by_age.csv",), _no_cutoffs, is_cheap=False),
+    AGE: Analysis(age, ("ic_by_age.csv",), _no_cutoffs, is_cheap=False),
     "monthly": Analysis(monthly, ("monthly_ic.csv",), lambda *_: "", is_cheap=False),
 }
 _BY_HORIZON = ("IC", "Rank IC")

@@ -10,8 +10,8 @@ import numpy as np
 
 from rollforward.errors import DataError
 from rollforward.evaluation.alpha import calc_ic, calc_long_short_return, ic_summary
-from rollforward.workflow.record_temp.analyses import ANALYSES, SignalInputs, checked_analyses
-from rollforward.workflow.record_temp.base import name_of
+from rollforward.workflow.record_temp.analyses import AGE, ANALYSES, SignalInputs, checked_analyses
+from rollforward.workflow.record_temp.base import is_child, name_of
 from rollforward.workflow.record_temp.judging import JudgingRecord
 from rollforward.workflow.record_temp.sources import find_groups, find_horizon, find_prices, has_prices
 
@@ -67,7 +67,8 @@ class SigAnaRecord(JudgingRecord):
     skip_existing, optional
         As in `ACRecordTemp`.
     analyses
-        Names, or a dictionary of options by name; an analysis that is named here and has no input is an error.
+        Names, or a dictionary of options by name; an analysis that is named here and has no input is an error, but
+        ``age`` in the fold of a job, which computes it itself.
         ``None`` takes all but the last two where the input allows: quantiles with as many instruments,
         ``horizons`` and ``long_short`` with `prices`, ``groups`` with `groups`. ``()`` takes none.
     prices
@@ -113,7 +114,8 @@ class SigAnaRecord(JudgingRecord):
 
     def list(self) -> list[str]:
         """Name the files that are always there: Qlib's, and those of the analyses that are asked for by name."""
-        asked = [file for name in self.analyses or () for file in ANALYSES[name].files]
+        names = [name for name in self.analyses or () if name != AGE or not is_child(self._recorder)]
+        asked = [file for name in names for file in ANALYSES[name].files]
         return ["ic.pkl", "ric.pkl", *(["long_short_r.pkl", "long_avg_r.pkl"] if self.ana_long_short else []), *asked]
 
     def _require(self, label: Any = None) -> None:
@@ -153,6 +155,9 @@ class SigAnaRecord(JudgingRecord):
             lack = ANALYSES[name].lack(inputs, options)
             if lack and self.analyses is None:
                 logger.info("The analysis %r is left out: %s", name, lack)
+                continue
+            if lack and name == AGE and is_child(self.recorder):
+                logger.info("The analysis %r is left out, it is one of the whole job: %s", name, lack)
                 continue
             if lack:
                 raise DataError(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from typing import Any, ClassVar
 
-from rollforward.errors import LoadObjectError, MissingArtifactError, TaskError
+from rollforward.errors import DataError, LoadObjectError, MissingArtifactError, TaskError
 
 logger = logging.getLogger(__name__)
 
 PRED, LABEL = "pred.pkl", "label.pkl"
+_PARENT = "mlflow.parentRunId"
 
 
 class RecordTemp:
@@ -171,8 +172,9 @@ class ACRecordTemp(RecordTemp):
         Returns
         -------
         dict or None
-            The stored objects by file name; ``None`` if they were there already and ``skip_existing`` is set, or if the
-            record is optional and its input is missing.
+            The stored objects by file name; ``None`` if they were there already and ``skip_existing`` is set, if the
+            record is optional and its input is missing, or, with a warning, if `SignalRecord` had nothing to predict
+            yet.
 
         Raises
         ------
@@ -189,6 +191,15 @@ class ACRecordTemp(RecordTemp):
             if not self.optional:
                 raise
             logger.warning("%s is left out, it is optional: %s", type(self).__name__, error.given)
+            return None
+        except DataError:
+            if not _is_all_to_come(self.recorder):
+                raise
+            logger.warning(
+                "%s of the run %s: there is nothing to judge yet, all that it predicts is to come.",
+                type(self).__name__,
+                name_of(self.recorder),
+            )
             return None
         self.save(**artifacts)
         return artifacts
@@ -210,6 +221,19 @@ def missing_files(record: RecordTemp) -> list[str]:
     for folder in sorted({path.rpartition("/")[0] for path in paths}):
         there.update(record.recorder.list_artifacts(folder or None))
     return [path for path in paths if path not in there]
+
+
+def _is_all_to_come(recorder: Any) -> bool:
+    """Tell whether prediction and label are both without rows, as `SignalRecord` stores them before their time."""
+    try:
+        return all(getattr(recorder.load_object(name), "empty", False) is True for name in (PRED, LABEL))
+    except LoadObjectError:
+        return False
+
+
+def is_child(recorder: Any) -> bool:
+    """Tell whether a run belongs to another one, as the folds of a job do."""
+    return hasattr(recorder, "list_tags") and _PARENT in recorder.list_tags()
 
 
 def name_of(recorder: Any) -> str:

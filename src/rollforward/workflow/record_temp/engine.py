@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,14 +12,17 @@ import pandas as pd
 from rollforward.backtest.daily import backtest
 from rollforward.backtest.result import BacktestResult
 from rollforward.backtest.risk import freq_name
+from rollforward.data.calendar import resolve
 from rollforward.data.files import names_a_file
 from rollforward.data.selection import nearest
-from rollforward.errors import DataError, TaskError
+from rollforward.errors import CalendarError, DataError, TaskError
 from rollforward.instantiate import get_callable_kwargs
 from rollforward.workflow.record_temp.sources import COLUMN, SOURCE, find_prices, has_prices
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
 
 FUNC, PRICES = "func", "prices"
 _OURS = ("start_time", "end_time", "account", "benchmark", "exchange_kwargs", PRICES)
@@ -93,9 +97,23 @@ def _other_engine(inputs: Inputs) -> Any:
     function, kwargs = get_callable_kwargs(named if isinstance(named, Mapping) else {"func": named})
     dates = inputs.pred.index.get_level_values("datetime")
     section = {name: value for name, value in inputs.section.items() if name != FUNC}
-    for name, date in (("start_time", dates.min()), ("end_time", dates.max())):
-        section[name] = date if section.get(name) is None else section[name]
+    if section.get("start_time") is None:
+        section["start_time"] = dates.min()
+    if section.get("end_time") is None:
+        section["end_time"] = _last_but_one(dates)
     return function(_signal(inputs), strategy=inputs.strategy, executor=inputs.executor, **{**kwargs, **section})
+
+
+def _last_but_one(dates: pd.Index[Any]) -> pd.Timestamp:
+    """Find the session before the last date: Qlib's engine needs a session behind the one it ends on."""
+    first, last = dates.min(), dates.max()
+    try:
+        found = resolve().shift(last, -1)
+    except CalendarError:  # none is set, or it does not know the date
+        found = dates[dates < last].max() if first < last else last
+    found = max(pd.Timestamp(found), pd.Timestamp(first))
+    logger.warning("No end_time is given: the engine ends on %s, a session before the last prediction.", found)
+    return found
 
 
 def _signal(inputs: Inputs) -> Any:

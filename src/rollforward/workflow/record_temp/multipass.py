@@ -12,8 +12,7 @@ import pandas as pd
 
 from rollforward.backtest.coverage import warned_already
 from rollforward.backtest.risk import excess_risk
-from rollforward.errors import DataError, TaskError
-from rollforward.workflow.record_temp.base import PRED
+from rollforward.errors import TaskError
 from rollforward.workflow.record_temp.portfolio import SIGNAL, PortAnaRecord, risk_metrics
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ class MultiPassPortAnaRecord(PortAnaRecord):
     pass_num
         Number of passes.
     shuffle_init_score
-        Shuffle the scores of the first date of the prediction that is not before ``start_time``; otherwise all passes
-        are the same.
+        Shuffle the scores that the first session trades on: those of the last date of the prediction before
+        ``start_time``, or of its first date if there is none. Otherwise all passes are the same.
     seed
         Of the shuffling; pass ``i`` is the same in every run.
     **kwargs
@@ -74,7 +73,7 @@ class MultiPassPortAnaRecord(PortAnaRecord):
 
     def _generate(self) -> dict[str, Any]:
         """Run all passes and condense them."""
-        pred = self.load(PRED)
+        pred = self._pred()
         risks = []
         for number in range(self.pass_num):
             generator = np.random.default_rng([self.seed, number])
@@ -97,13 +96,11 @@ class MultiPassPortAnaRecord(PortAnaRecord):
         return [f"multi_pass_port_analysis_{self.freq}.pkl"]
 
     def _shuffled(self, pred: pd.DataFrame, generator: Generator) -> pd.DataFrame:
-        """Shuffle the scores of the first day among its instruments, in a copy."""
+        """Shuffle the scores that are traded first among their instruments, in a copy."""
         dates = pred.index.get_level_values("datetime")
         start = self.backtest_config.get("start_time")
-        later = dates if start is None else dates[dates >= pd.Timestamp(start)]
-        if later.empty:
-            raise DataError(f"No date of the prediction is on or after {start}.", f"a start before {dates.max()}.")
-        rows = np.flatnonzero(dates == later.min())
+        earlier = dates[:0] if start is None else dates[dates < pd.Timestamp(start)]
+        rows = np.flatnonzero(dates == (dates.min() if earlier.empty else earlier.max()))
         shuffled = pred.copy()
         shuffled.iloc[rows, 0] = generator.permutation(pred.iloc[rows, 0].to_numpy())
         return shuffled

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward.backtest.risk import excess_risk, freq_name, indicator_analysis
 from rollforward.data.selection import nearest
-from rollforward.errors import TaskError
+from rollforward.errors import DataError, TaskError
 from rollforward.instantiate import fill_placeholder
-from rollforward.workflow.record_temp.base import PRED, ACRecordTemp, RecordTemp
+from rollforward.workflow.record_temp.base import PRED, ACRecordTemp, RecordTemp, name_of
 from rollforward.workflow.record_temp.engine import FUNC, PRICES, Inputs, run_backtest, time_per_step
 from rollforward.workflow.record_temp.signal import SignalRecord
 
@@ -66,8 +66,9 @@ class PortAnaRecord(ACRecordTemp):
             ``{"column": name}``, a raw column of the dataset's handler. May be missing if that is a ``PriceHandler``.
         ``func``
             Another engine, a function or its dotted name; called as ``func(signal, strategy=..., executor=...,
-            **the rest of the section)``, returns ``(report, positions)``, ``(report, positions, indicators)`` or a
-            `BacktestResult`.
+            **the rest of the section)``. Without a ``start_time`` it gets the prediction's first date, without an
+            ``end_time`` the session before its last one, with a warning, as in Qlib. Returns
+            ``(report, positions)``, ``(report, positions, indicators)`` or a `BacktestResult`.
 
         A section that is missing is Qlib's: the best 50 of which at most 5 change a day, cash 1e8, cost 0.0005 to buy
         and 0.0015 to sell, at least 5. The benchmark is the mean of all instruments unless another is named.
@@ -132,7 +133,7 @@ class PortAnaRecord(ACRecordTemp):
 
     def _generate(self) -> dict[str, Any]:
         """Run the backtest and analyse it."""
-        outcome = self._run(self.load(PRED))
+        outcome = self._run(self._pred())
         artifacts: dict[str, Any] = {
             f"report_normal_{self.freq}.pkl": outcome.report,
             f"positions_normal_{self.freq}.pkl": outcome.positions,
@@ -147,8 +148,20 @@ class PortAnaRecord(ACRecordTemp):
         """Name the files; those of indicators are sure to be there only with the engine of this package."""
         names = [f"report_normal_{self.freq}.pkl", f"positions_normal_{self.freq}.pkl"]
         names += [f"port_analysis_{freq}.pkl" for freq in self.risk_analysis_freq]
-        has_indicators = FUNC not in self.backtest_config
-        return names + [f"indicator_analysis_{freq}.pkl" for freq in self.indicator_analysis_freq if has_indicators]
+        if FUNC in self.backtest_config:
+            return names
+        names += [f"indicators_normal_{self.freq}.pkl", f"indicators_normal_{self.freq}_obj.pkl"]
+        return names + [f"indicator_analysis_{freq}.pkl" for freq in self.indicator_analysis_freq]
+
+    def _pred(self) -> pd.DataFrame:
+        pred: pd.DataFrame = self.load(PRED)
+        if pred.empty:
+            raise DataError(
+                f"{type(self).__name__}: the prediction of the run {name_of(self.recorder)} is empty.",
+                "at least one row.",
+                "Let the model predict at least one row.",
+            )
+        return pred
 
     def _run(self, pred: pd.DataFrame) -> Outcome:
         sections = {"strategy": self.strategy_config, "executor": self.executor_config}

@@ -22,7 +22,7 @@ class SignalRecord(RecordTemp):
     Stores ``pred.pkl`` (a frame, column ``score``, indexed ``(datetime, instrument)``) and ``label.pkl`` (the raw label
     of the same rows). A model that is trained before its test segment begins, with a session of the settings'
     calendar that is to come, has nothing to predict yet: both are stored without rows then, with a warning, and an
-    updater adds them day by day.
+    updater adds them day by day. Records that judge have nothing to judge then: they warn, and store nothing.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ from rollforward.instantiate import (
     resolve_placeholders,
 )
 from rollforward.workflow.record_temp import SigAnaRecord, SignalRecord
+from rollforward.workflow.record_temp.analyses import AGE
 from rollforward.workflow.record_temp.base import missing_files
 from rollforward.workflow.trainer.check import RECORDS_MODULE, as_list
 
@@ -52,7 +53,9 @@ class TemplateDataset:
         return init_instance_by_config(config, where="dataset") if is_config else config
 
 
-def evaluate(parent: Recorder, task: Mapping[str, Any]) -> dict[str, Any]:
+def evaluate(
+    parent: Recorder, task: Mapping[str, Any], ages: Callable[[], Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
     """Generate on the run with the merged prediction what judges it.
 
     Parameters
@@ -62,6 +65,8 @@ def evaluate(parent: Recorder, task: Mapping[str, Any]) -> dict[str, Any]:
     task
         The template. Those of its records are generated that work on a prediction: see `generate_records`; and a
         `SigAnaRecord`, if there is none among them.
+    ages
+        As of `generate_records`.
 
     Returns
     -------
@@ -72,10 +77,12 @@ def evaluate(parent: Recorder, task: Mapping[str, Any]) -> dict[str, Any]:
     if not any(issubclass(_class_of(record), SigAnaRecord) for record in records):
         records.insert(0, "SigAnaRecord")
     dataset = TemplateDataset(lambda: resolve_placeholders(dict(task))["dataset"])
-    return generate_records(parent, records, dataset)
+    return generate_records(parent, records, dataset, ages)
 
 
-def generate_records(recorder: Recorder, records: list[Any], dataset: Any) -> dict[str, Any]:
+def generate_records(
+    recorder: Recorder, records: list[Any], dataset: Any, ages: Callable[[], Mapping[str, Any]] | None = None
+) -> dict[str, Any]:
     """Generate records on a merged prediction, in their order.
 
     Parameters
@@ -87,6 +94,8 @@ def generate_records(recorder: Recorder, records: list[Any], dataset: Any) -> di
         for a model: there is not one model behind the prediction.
     dataset
         For records that take one, such as to find prices.
+    ages
+        Returns options of the analysis ``age``, for a `SigAnaRecord` that asks for it; its own come first.
 
     Returns
     -------
@@ -101,6 +110,8 @@ def generate_records(recorder: Recorder, records: list[Any], dataset: Any) -> di
         record: RecordTemp = init_instance_by_config(
             filled, default_module=RECORDS_MODULE, try_kwargs={"dataset": dataset}, where="record", recorder=recorder
         )
+        if isinstance(record, SigAnaRecord) and record.analyses is not None and AGE in record.analyses and ages:
+            record.analyses = {**record.analyses, AGE: {**ages(), **record.analyses[AGE]}}
         found = record.generate()
         if found is None and record.list() and not missing_files(record):  # they were there already
             found = {name: record.load(name, parents=False) for name in record.list()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rollforward.errors import MissingArtifactError
+from rollforward.errors import DataError, MissingArtifactError
 from rollforward.model.ens.ensemble import RollingEnsemble
 from rollforward.workflow.reporting.addresses import is_server, run_url
 from rollforward.workflow.task.collect import RecorderCollector
@@ -35,6 +35,8 @@ def merge_folds(recorders: Sequence[Recorder]) -> dict[str, pd.DataFrame]:
     ------
     MissingArtifactError
         If a fold has stored no prediction, or no label.
+    DataError
+        If no fold predicts a row.
     """
     collector = RecorderCollector(
         lambda: recorders, process_list=RollingEnsemble(), rec_key_func=fold_key, artifacts_path=dict(ARTIFACTS)
@@ -48,7 +50,26 @@ def merge_folds(recorders: Sequence[Recorder]) -> dict[str, pd.DataFrame]:
             f"{' and '.join(ARTIFACTS.values())} in the run of each fold.",
             "List SignalRecord in the task's record, and train again what lost its artifacts (reuse=False).",
         )
+    if merged["pred"].empty:
+        raise DataError(
+            f"The predictions of {len(recorders)} folds are without rows.",
+            "at least one fold whose test segment has begun.",
+            "Let the test segment begin within the data.",
+        )
     return merged
+
+
+def dated_predictions(recorders: Sequence[Recorder]) -> pd.DataFrame:
+    """Merge the predictions of the folds, each row with the last session its model was trained on (``cutoff``)."""
+    collector = RecorderCollector(
+        lambda: recorders,
+        process_list=RollingEnsemble(),
+        rec_key_func=fold_key,
+        artifacts_path={"pred": ARTIFACTS["pred"]},
+        with_origin=True,
+    )
+    dated: pd.DataFrame = collector()["pred"]
+    return dated
 
 
 def fold_status(

@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rollforward.data.horizon import label_lookahead
@@ -29,6 +29,7 @@ from rollforward.workflow.rolling.folds import (
     PREDICTED,
     REUSED,
     TRAINED,
+    dated_predictions,
     fold_status,
     fold_table,
     merge_folds,
@@ -207,7 +208,8 @@ class RollingJob:
         counts = Counter(status)
         merged = merge_folds(recorders)
         parent.save_objects(**{ARTIFACTS[key]: frame for key, frame in merged.items()})
-        found = evaluate(parent, self.task)
+        ages = partial(_ages, recorders, self.calendar)
+        found = evaluate(parent, self.task, ages)
         report = self._report(merged, fold_table(self._layout, recorders, status, R.get_uri()), found)
         store_report(parent, report)
         parent.set_tags(**{_NOTE: self._note(counts)})
@@ -320,6 +322,12 @@ def _refuse_without_records(task: Mapping[str, Any]) -> None:
             "a record that stores pred.pkl and label.pkl.",
             'Add it: "record": ["SignalRecord", "SigAnaRecord"].',
         )
+
+
+def _ages(recorders: Sequence[Recorder], calendar: Any) -> dict[str, Any]:
+    """Options of the analysis of the models' age."""
+    known = {} if calendar is None else {"calendar": calendar}
+    return {"preds": dated_predictions(recorders), **known}
 
 
 def _day(time: pd.Timestamp | None) -> str:

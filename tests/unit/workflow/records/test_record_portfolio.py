@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rollforward import settings
 from rollforward.backtest import BacktestResult, TopkDropoutStrategy, backtest
+from rollforward.data.calendar import Calendar
 from rollforward.data.dataset import DatasetH
 from rollforward.data.price_handler import PriceHandler
 from rollforward.errors import ColumnError, DataError, MissingArtifactError, QlibException, TaskError
@@ -50,7 +52,7 @@ def test_files_and_metrics_of_qlib(run, signal):
     stored = record.generate()
 
     assert run.list_artifacts("portfolio_analysis") == FILES
-    assert {record.get_path(name) for name in record.list()} <= set(FILES)
+    assert sorted(record.get_path(name) for name in record.list()) == FILES
     assert set(run.metrics) == {f"1day.{part}.{figure}" for part in PARTS for figure in FIGURES} | {
         *("1day.ffr", "1day.pa", "1day.pos")
     }
@@ -120,7 +122,7 @@ def test_the_configuration_is_not_changed(run, signal):
     assert list(given["backtest"]) == ["prices"]
 
 
-def test_another_engine(run, signal):
+def test_another_engine(run, signal, caplog):
     seen = {}
 
     def engine(signal, *, strategy, executor, **rest):
@@ -135,14 +137,38 @@ def test_another_engine(run, signal):
         "account": 5,
         "leverage": 2,
         "start_time": signal.days[0],
-        "end_time": signal.days[-1],
+        "end_time": signal.days[-2],
     }
+    assert f"the engine ends on {signal.days[-2]}" in caplog.text
     assert seen["signal"] is signal.pred
     assert seen["strategy"]["kwargs"]["signal"] is signal.pred
     assert seen["executor"]["class"] == "SimulatorExecutor"
     assert run.metrics["1day.excess_return_with_cost.mean"] == pytest.approx(0.0145)
     assert "1day.ffr" not in run.metrics
     record.check(include_self=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "sessions", "rows", "end"),
+    [
+        ({}, pd.date_range("2024-01-01", periods=60), slice(None), "2024-02-11"),  # the calendar knows better
+        ({}, pd.date_range("2020-01-01", periods=9), slice(None), "2024-02-09"),  # not this one
+        ({}, None, slice(1), "2024-01-02"),  # there is no session before
+        ({"end_time": "2024-02-12"}, None, slice(None), "2024-02-12"),
+    ],
+)
+def test_where_another_engine_ends(memory, signal, given, sessions, rows, end):
+    pred = signal.pred[signal.pred.index.get_level_values(0).isin(signal.days[rows])]
+    report, seen = pd.DataFrame({"return": [0.1, 0.2], "bench": 0.0, "cost": 0.0}), {}
+
+    def engine(signal, **rest):
+        seen.update(rest)
+        return report, {}
+
+    with settings.override(calendar=None if sessions is None else Calendar(sessions, sessions[-1])):
+        PortAnaRecord(memory({"pred.pkl": pred}), {"backtest": {"func": engine, **given}}).generate()
+    assert pd.Timestamp(seen["end_time"]) == pd.Timestamp(end)
+    assert seen["start_time"] == signal.days[0]
 
 
 def test_another_engine_by_name(run, signal, monkeypatch):
@@ -256,13 +282,25 @@ def test_prices_beside_the_configuration(run, signal, memory):
         PortAnaRecord(run, config=config(signal), prices=signal.prices)
 
 
-def test_only_the_first_day_is_shuffled(run, signal):
-    record = MultiPassPortAnaRecord(run, config=config(signal, start_time=signal.days[3]))
+@pytest.mark.parametrize(("start", "day"), [(None, 0), (0, 0), (3, 2), (29, 28)])
+def test_only_what_is_traded_first_is_shuffled(run, signal, start, day):
+    section = {} if start is None else {"start_time": signal.days[start]}
+    record = MultiPassPortAnaRecord(run, config=config(signal, **section))
     shuffled = record._shuffled(signal.pred, np.random.default_rng(0))
     changed = (shuffled != signal.pred)["score"]
 
-    assert set(changed[changed].index.get_level_values("datetime")) == {signal.days[3]}
-    assert sorted(shuffled.loc[signal.days[3], "score"]) == sorted(signal.pred.loc[signal.days[3], "score"])
+    assert set(changed[changed].index.get_level_values("datetime")) == {signal.days[day]}
+    assert sorted(shuffled.loc[signal.days[day], "score"]) == sorted(signal.pred.loc[signal.days[day], "score"])
+
+
+def test_the_first_portfolio_differs_from_pass_to_pass_with_a_start_too(run, signal):
+    record = MultiPassPortAnaRecord(run, config=config(signal, start_time=signal.days[3]))
+    first = set()
+    for seed in range(4):
+        positions = record._run(record._shuffled(signal.pred, np.random.default_rng(seed))).positions
+        held = positions.xs(positions.index.get_level_values("datetime").min(), level="datetime")
+        first.add(tuple(sorted(map(str, held.index))))
+    assert len(first) > 1
 
 
 def test_without_shuffling_all_passes_are_the_same(run, signal):

@@ -10,8 +10,15 @@ from rollforward.data.calendar import Calendar
 from rollforward.data.dataset import DatasetH
 from rollforward.data.handler import DataHandlerLP
 from rollforward.data.loader import FrameLoader
-from rollforward.errors import EmptySegmentError
-from rollforward.workflow.record_temp import SignalRecord
+from rollforward.errors import DataError, EmptySegmentError, MissingArtifactError
+from rollforward.workflow.record_temp import (
+    HFSignalRecord,
+    MultiPassPortAnaRecord,
+    PortAnaRecord,
+    SigAnaRecord,
+    SignalMseRecord,
+    SignalRecord,
+)
 
 DAYS = pd.bdate_range("2024-01-01", periods=10)
 
@@ -51,3 +58,25 @@ def test_a_test_segment_that_is_no_session_to_come_is_an_error_still(test):
     with pytest.raises(EmptySegmentError):
         SignalRecord(Model(), dataset(*test), shelf).generate()
     assert not shelf
+
+
+JUDGES = [SigAnaRecord, HFSignalRecord, SignalMseRecord, PortAnaRecord, MultiPassPortAnaRecord]
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+def test_what_is_to_come_is_not_judged_yet(memory, caplog, judge):
+    settings.init(calendar=Calendar(pd.bdate_range("2024-01-01", periods=20), DAYS[-1]))
+    run = memory({})
+    SignalRecord(Model(), dataset("2024-01-15", "2024-01-19"), run).generate()
+    assert judge(run).generate() is None
+    assert sorted(run.objects) == ["label.pkl", "pred.pkl"]
+    assert not run.metrics
+    assert f"{judge.__name__} of the run run-1: there is nothing to judge yet" in caplog.text
+
+
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("with_label", [True, False])
+def test_a_model_that_predicts_no_row_is_an_error_still(memory, signal, judge, with_label):
+    run = memory({"pred.pkl": signal.pred.iloc[:0]} | ({"label.pkl": signal.label} if with_label else {}))
+    with pytest.raises(DataError if with_label or judge in JUDGES[3:] else MissingArtifactError):
+        judge(run).generate()
