@@ -341,3 +341,12 @@ def test_a_plan_leaves_nothing_behind(world, recording):
     plan = world.manager(name="only asked").plan()
     assert "ridge" in str(plan)
     assert "only asked" not in recording.list_experiments()
+
+
+def test_a_refused_command_leaves_the_description_of_what_serves(world):
+    world.manager(name="desk", require_proof=True).first_train()
+    other = world.manager(name="desk", require_proof=False)
+    with pytest.raises(OnlineError, match="serves already"):
+        other.simulate(LAST)
+    other.first_train()
+    assert OnlineManager.load("desk").require_proof

@@ -28,7 +28,13 @@ _OPTIONS = ("freq", "calendar", "all_at_once", "future", "require_proof", "on_ho
 
 
 def describe(manager: Operating) -> None:
-    """Note in the ledger's experiment how a manager is made; what is no data is left out."""
+    """Note in the ledger's experiment how a manager is made; what is no data is left out.
+
+    A ledger that serves stays as it was described when it began: a command that is refused there changes nothing.
+    """
+    head = manager.chain.head()
+    if head is not None and not head.simulated:
+        return
     parts = {name: getattr(manager, name) for name in _OPTIONS}
     parts |= {"begin_time": manager.begin_time, "guard": manager.guard.to_dict()}
     parts["trainer"] = _trainer(manager.trainer)
@@ -37,7 +43,14 @@ def describe(manager: Operating) -> None:
     if left:
         logger.warning("What is no data is not restored on another machine: %s.", ", ".join(left))
     text = encode(kept)
-    if len(text) <= _MAX_TAG and manager.chain.experiment.tags.get(DESCRIPTION) != text:
+    if len(text) > _MAX_TAG:
+        logger.warning(
+            "The manager is not described in the ledger, because that takes %d characters and a tag holds %d: give "
+            "OnlineManager.load the same arguments.",
+            len(text),
+            _MAX_TAG,
+        )
+    elif manager.chain.experiment.tags.get(DESCRIPTION) != text:
         manager.chain.experiment.set_tags(**{DESCRIPTION: text})
 
 
