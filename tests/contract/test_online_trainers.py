@@ -268,3 +268,17 @@ def test_a_changed_template_counts_from_the_next_fold_on(world):
     (new,) = loaded.history[pd.Timestamp("2020-02-12")].values()
     assert new[0].list_params()["model.kwargs.alpha"] == "7.0"
     assert loaded.strategies[0].task_template[0]["model"]["kwargs"]["alpha"] == 7.0
+
+
+def test_a_first_training_that_died_before_it_told_others_tells_them_when_it_is_run_again(world, monkeypatch):
+    def die(*_args, **_kwargs):
+        raise DiedError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(work_module.Mirrors, "follow", die)
+        with pytest.raises(DiedError):
+            world.manager().first_train()
+    manager = world.manager()
+    manager.first_train()
+    online = manager.strategies[0].tool.online_models()
+    assert [one.list_tags()["online_status"] for one in online] == ["online"]

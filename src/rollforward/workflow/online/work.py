@@ -86,6 +86,7 @@ class Work:
             new = [strategy for strategy in strategies if strategy.name_id not in known]
             if head is not None and not new:
                 logger.info("The strategies of %r have begun already; nothing is trained.", self.chain.name)
+                self._repair(head)
                 return head
             if head is not None:
                 session = Standing.of(head).done or head.session
