@@ -1,6 +1,7 @@
 """``rollforward online``: from a file to a ledger, day after day, by exit codes that cron and systemd understand."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -27,7 +28,8 @@ def run(tracking_uri, tmp_path, capsys):
         out, err = capsys.readouterr()
         return code, json.loads(out) if "--json" in words and out else out, err
 
-    return call
+    yield call
+    logging.getLogger("rollforward.workflow.online").setLevel(logging.NOTSET)
 
 
 def test_a_manager_from_a_file_to_a_rollback(run, tmp_path, monkeypatch):
