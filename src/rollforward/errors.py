@@ -37,7 +37,6 @@
     ├── OnlineError(RuntimeError)             the models that serve cannot be served, switched or proved
     │   ├── OnlineBusyError                   somebody else is at the same routine
     │   ├── LedgerError                       what is recorded of the models that serve is not as it must be
-    │   ├── HeldError                         a day or a model that is too bad to be published
     │   ├── ProofError                        a prediction that knew more than its day did, or was not proved
     │   └── UpdateError(ValueError)           predictions or labels that cannot be brought up to date
     └── TaskError(ValueError)                 a task definition that cannot be run
@@ -258,10 +257,6 @@ class OnlineBusyError(OnlineError):
 
 class LedgerError(OnlineError):
     """What is recorded of the models that serve is not as it must be, or somebody else recorded first."""
-
-
-class HeldError(OnlineError):
-    """A day or a model is too bad to be published; what was good last stays."""
 
 
 class ProofError(OnlineError):

@@ -86,7 +86,7 @@ def backtest(
     market = market_of(load_prices(prices), exchange, distinct(scores.index, INSTRUMENT))
     first, last = _range(market, scores, start_time, end_time)
     check_names(scores, market, rule)
-    books = _run(rule, Account(float(account), market, exchange), _score_matrix(scores, market), (first, last))
+    books = _run(rule, Account(float(account), market, exchange), market.matrix_of(scores), (first, last))
     bench = benchmark_returns(benchmark, market)[first:last]
     return result_of(books, market, first, float(account), bench)
 
@@ -148,10 +148,6 @@ def _range(market: Market, scores: pd.Series, start_time: Any, end_time: Any) ->
             "Change start_time and end_time, or the prices.",
         )
     return first, last
-
-
-def _score_matrix(scores: pd.Series, market: Market) -> Any:
-    return market.matrix_of(scores)
 
 
 def _run(rule: Strategy, account: Account, score: Any, span: tuple[int, int]) -> Any:

@@ -57,11 +57,6 @@ class Market:
     sellable: Bools
     factor: Floats
 
-    @property
-    def tradable(self) -> Bools:
-        """Whether an instrument could be both bought and sold."""
-        return self.buyable & self.sellable
-
     def matrix_of(self, column: pd.Series) -> Floats:
         """Spread a column indexed ``(datetime, instrument)`` over the sessions and instruments; NaN elsewhere."""
         return _Grid(self.sessions, self.instruments, column.index).fill(column)

@@ -272,7 +272,7 @@ class TestPackages:
     def test_where_a_package_came_from(self, tmp_path, monkeypatch):
         origins = {
             "from_git": {"url": "https://me:pw@host/a.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
-            "editable": {"url": "file:///work/editable", "dir_info": {"editable": True}},
+            "editable": {"url": "file:///home/me/editable", "dir_info": {"editable": True}},
         }
         for name, origin in origins.items():
             (tmp_path / f"{name}-1.0.dist-info").mkdir()
@@ -281,7 +281,7 @@ class TestPackages:
         (tmp_path / "no_package").mkdir()
         monkeypatch.setattr(sys, "path", [str(tmp_path), str(tmp_path / "missing.zip")])
         assert packages.requirements().splitlines()[2:] == [
-            "editable==1.0  # file:///work/editable",
+            "editable==1.0  # file:///home/me/editable",
             "from_git @ git+https://***@host/a.git@abc",
             "old.style==2.0",
         ]

@@ -125,24 +125,7 @@ class MLflowExpManager(ExpManager):
         delete_stored(found.uri, found.id, found.name)
 
     def restore_exp(self, experiment_id: str | None = None, experiment_name: str | None = None) -> MLflowExperiment:
-        """Bring a deleted experiment back with its runs, under the name that it had.
-
-        Parameters
-        ----------
-        experiment_id
-            Wins over a name.
-        experiment_name
-            The last experiment of this name that was deleted.
-
-        Raises
-        ------
-        ExperimentNotFoundError
-            If there is none in MLflow's trash.
-        ExpAlreadyExistError
-            If another experiment has the name now.
-        TrackingError
-            If neither an id nor a name is given.
-        """
+        """Bring a deleted experiment back; see `ExpManager.restore_exp`."""
         if experiment_id is None and experiment_name is None:
             raise TrackingError("restore_exp got neither an id nor a name.", "one of them.")
         store = self.reachable_uri("restore an experiment")

@@ -24,12 +24,13 @@ from rollforward.evaluation.long_short import long_short_returns
 from rollforward.evaluation.monthly import monthly_ic
 from rollforward.evaluation.quantiles import quantile_spread
 from rollforward.evaluation.turnover import quantile_turnover, rank_autocorrelation
+from rollforward.model.ens.origin import CUTOFF
 from rollforward.settings.nearest import did_you_mean
 
 Figures: TypeAlias = tuple[dict[str, float], dict[str, Any]]
 Options: TypeAlias = Mapping[str, Mapping[str, Any]]
 
-CUTOFF, AGE = "cutoff", "age"
+AGE = "age"
 COST = 0.001  # of what is bought or sold; that of the report's pages too
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from rollforward.settings.nearest import did_you_mean
 
 SOURCE, FIELD, COLUMN = "source", "field", "column"
 CLOSE = "close"
-_LABEL_HORIZON = "label_horizon"
+LABEL_HORIZON = "label_horizon"
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def find_horizon(recorder: Any, dataset: Any = None) -> int | None:
     int or None
         1 or more; ``None`` if nobody knows.
     """
-    tag = recorder.list_tags().get(_LABEL_HORIZON, "") if hasattr(recorder, "list_tags") else ""
+    tag = recorder.list_tags().get(LABEL_HORIZON, "") if hasattr(recorder, "list_tags") else ""
     if tag.isdigit():
         return max(int(tag), 1)
     found = getattr(getattr(dataset, "handler", None), LOOKAHEAD, None)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rollforward.data.horizon import label_lookahead
 from rollforward.errors import LoadObjectError, MissingArtifactError, RollforwardError
 from rollforward.workflow import R
+from rollforward.workflow.record_temp.sources import LABEL_HORIZON, find_horizon
 from rollforward.workflow.reporting.addresses import is_server, run_url
 from rollforward.workflow.reporting.children import children_of, merge_finished
 from rollforward.workflow.reporting.material import Material
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KIND, ROLLING, LABEL_HORIZON = "kind", "rolling", "label_horizon"
+KIND, ROLLING = "kind", "rolling"
 PRED, LABEL, FOLDS = "pred.pkl", "label.pkl", "folds.csv"
 _ANALYSIS, _PORTFOLIO = "sig_analysis", "portfolio_analysis"
 _REPORT = f"{_PORTFOLIO}/report_normal_"
@@ -109,24 +109,14 @@ def _optional(recorder: Recorder, name: str) -> Any:
 
 
 def _horizon(recorder: Recorder, tags: dict[str, str], folds: pd.DataFrame | None) -> int | None:
-    """Find out how many sessions a label spans; ``None`` if nobody knows."""
-    if tags.get(LABEL_HORIZON, "").isdigit():
-        return max(int(tags[LABEL_HORIZON]), 1)
+    """Find out how many sessions a label spans; a job that does not say so has folds that may."""
+    if LABEL_HORIZON in tags or not is_job(recorder) or folds is None or "recorder_id" not in folds:
+        return find_horizon(recorder)
     try:
-        known = label_lookahead(_task_of(recorder, folds))
+        return find_horizon(R.get_recorder(recorder_id=str(folds["recorder_id"].iloc[0])))
     except RollforwardError as error:
         logger.info("How far the label of run %s looks ahead is not known: %s", recorder.id, error.given)
         return None
-    return None if known is None else max(known - 1, 1)
-
-
-def _task_of(recorder: Recorder, folds: pd.DataFrame | None) -> dict[str, Any]:
-    """Load the task of a run; a job that does not have it has folds that do."""
-    trained = recorder
-    if is_job(recorder) and folds is not None and "recorder_id" in folds:
-        trained = R.get_recorder(recorder_id=str(folds["recorder_id"].iloc[0]))
-    task: dict[str, Any] = trained.load_object("task")
-    return task
 
 
 def _first_column(label: Any) -> Any:

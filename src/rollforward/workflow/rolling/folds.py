@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rollforward.errors import DataError, MissingArtifactError
 from rollforward.model.ens.ensemble import RollingEnsemble
 from rollforward.workflow.reporting.addresses import is_server, run_url
+from rollforward.workflow.reporting.children import ARTIFACTS
 from rollforward.workflow.task.collect import RecorderCollector
 from rollforward.workflow.task.utils import fold_key
 from rollforward.workflow.trainer.describe import MODEL_FROM
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from rollforward.workflow.recorder import Recorder
 
-ARTIFACTS = {"pred": "pred.pkl", "label": "label.pkl"}
 REUSED, TRAINED, PREDICTED = "reused", "trained", "predicted"
 
 

@@ -20,12 +20,13 @@ from rollforward.errors import TaskError, TaskFailedError
 from rollforward.evaluation.alpha import ic_summary
 from rollforward.instantiate import flatten_dict, init_instance_by_config, resolve_placeholders
 from rollforward.workflow import R
-from rollforward.workflow.reporting.gathering import KIND, LABEL_HORIZON, ROLLING
+from rollforward.workflow.record_temp.sources import LABEL_HORIZON
+from rollforward.workflow.reporting.children import ARTIFACTS
+from rollforward.workflow.reporting.gathering import KIND, ROLLING
 from rollforward.workflow.reporting.material import Material
 from rollforward.workflow.reporting.page import store_report
 from rollforward.workflow.rolling.evaluating import evaluate
 from rollforward.workflow.rolling.folds import (
-    ARTIFACTS,
     PREDICTED,
     REUSED,
     TRAINED,

@@ -18,8 +18,9 @@ from rollforward.instantiate import (
     update_config,
 )
 from rollforward.workflow import R
+from rollforward.workflow.reporting.children import ARTIFACTS
 from rollforward.workflow.rolling.evaluating import TemplateDataset, generate_records
-from rollforward.workflow.rolling.folds import ARTIFACTS, merge_folds
+from rollforward.workflow.rolling.folds import merge_folds
 from rollforward.workflow.rolling.job import AUDIT
 from rollforward.workflow.task.gen import RollingGen
 from rollforward.workflow.task.utils import replace_task_handler_with_cache

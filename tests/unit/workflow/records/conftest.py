@@ -1,41 +1,17 @@
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from rollforward.errors import MissingArtifactError
+sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests
+from memory_recorder import MemoryRecorder  # found there
 
 DAYS = pd.bdate_range("2024-01-02", periods=40)
 NAMES = [f"S{number:02}" for number in range(12)]
 ROWS = pd.MultiIndex.from_product([DAYS[:30], NAMES], names=["datetime", "instrument"])
-
-
-class MemoryRecorder:
-    """A recorder in memory, with the methods that records use."""
-
-    id = "run-1"
-
-    def __init__(self, objects):
-        self.objects = dict(objects)
-        self.metrics = {}
-
-    def save_objects(self, local_path=None, artifact_path=None, **kwargs):
-        self.objects |= {f"{artifact_path}/{name}" if artifact_path else name: value for name, value in kwargs.items()}
-
-    def load_object(self, name):
-        if name not in self.objects:
-            raise MissingArtifactError(f"There is no {name}.")
-        return self.objects[name]
-
-    def list_artifacts(self, artifact_path=None):
-        prefix = f"{artifact_path}/" if artifact_path else ""
-        return sorted(
-            {prefix + name.removeprefix(prefix).split("/")[0] for name in self.objects if name.startswith(prefix)}
-        )
-
-    def log_metrics(self, step=None, **kwargs):
-        self.metrics |= kwargs
 
 
 @pytest.fixture

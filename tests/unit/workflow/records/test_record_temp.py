@@ -5,6 +5,7 @@ import logging
 import numpy as np
 import pandas as pd
 import pytest
+from memory_recorder import MemoryRecorder
 
 from rollforward.errors import ColumnError, DataError, LoadObjectError, ModelError, TaskError
 from rollforward.workflow.record_temp import ACRecordTemp, RecordTemp, SigAnaRecord, SignalRecord
@@ -12,32 +13,6 @@ from rollforward.workflow.record_temp import ACRecordTemp, RecordTemp, SigAnaRec
 INDEX = pd.MultiIndex.from_product(
     [pd.bdate_range("2024-01-02", periods=8), list("ABCDEF")], names=["datetime", "instrument"]
 )
-
-
-class MemoryRecorder:
-    """A recorder in memory, with the four methods that records use."""
-
-    def __init__(self, **objects):
-        self.id = "run-1"
-        self.objects = dict(objects)
-        self.metrics = {}
-
-    def save_objects(self, local_path=None, artifact_path=None, **kwargs):
-        self.objects |= {f"{artifact_path}/{name}" if artifact_path else name: value for name, value in kwargs.items()}
-
-    def load_object(self, name):
-        if name not in self.objects:
-            raise LoadObjectError(f"There is no {name}.")
-        return self.objects[name]
-
-    def list_artifacts(self, artifact_path=None):
-        prefix = f"{artifact_path}/" if artifact_path else ""
-        return sorted(
-            {prefix + name.removeprefix(prefix).split("/")[0] for name in self.objects if name.startswith(prefix)}
-        )
-
-    def log_metrics(self, step=None, **kwargs):
-        self.metrics |= kwargs
 
 
 class Constant:
@@ -68,7 +43,7 @@ def column(seed, name="score"):
 
 
 def filled():
-    return MemoryRecorder(**{"pred.pkl": column(0).to_frame(), "label.pkl": column(1, "LABEL0").to_frame()})
+    return MemoryRecorder({"pred.pkl": column(0).to_frame(), "label.pkl": column(1, "LABEL0").to_frame()})
 
 
 class Parent(RecordTemp):
@@ -107,7 +82,7 @@ def test_paths_join_what_is_there():
 
 
 def test_load_looks_in_its_own_folder_first_then_in_its_parents():
-    recorder = MemoryRecorder(**{"parent/a.pkl": 1, "parent/b.pkl": 2, "child/b.pkl": 3})
+    recorder = MemoryRecorder({"parent/a.pkl": 1, "parent/b.pkl": 2, "child/b.pkl": 3})
     child = Child(recorder)
     assert child.load("b.pkl") == 3
     assert child.load("a.pkl") == 1
@@ -124,7 +99,7 @@ def test_a_record_stays_what_it_is_when_loading_fails():
 
 
 def test_a_file_that_is_there_and_cannot_be_read_hides_no_other():
-    recorder = MemoryRecorder(**{"parent/b.pkl": 2, "child/b.pkl": 3})
+    recorder = MemoryRecorder({"parent/b.pkl": 2, "child/b.pkl": 3})
     there = recorder.load_object
 
     def load_object(name):
@@ -138,7 +113,7 @@ def test_a_file_that_is_there_and_cannot_be_read_hides_no_other():
 
 
 def test_check_names_every_missing_file():
-    child = Child(MemoryRecorder(**{"child/b.pkl": 1}))
+    child = Child(MemoryRecorder({"child/b.pkl": 1}))
     child.check(include_self=True, parents=False)
     with pytest.raises(FileNotFoundError, match=r"parent/a\.pkl"):
         child.check()
@@ -178,11 +153,11 @@ def test_an_optional_record_still_fails_at_its_own_mistakes():
             raise DataError("It cannot be computed.")
 
     with pytest.raises(DataError):
-        Broken(MemoryRecorder(**{"parent/a.pkl": 1}), optional=True).generate()
+        Broken(MemoryRecorder({"parent/a.pkl": 1}), optional=True).generate()
 
 
 def test_existing_files_are_kept_only_when_asked():
-    recorder = MemoryRecorder(**{"parent/a.pkl": 1, "count/n.pkl": "old"})
+    recorder = MemoryRecorder({"parent/a.pkl": 1, "count/n.pkl": "old"})
     assert Counting(recorder, skip_existing=True).generate(2) is None
     assert recorder.objects["count/n.pkl"] == "old"
     assert Counting(recorder).generate(value=2) == {"n.pkl": 2}
