@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from rows import note
 
 ROOT = Path(__file__).resolve().parents[1]
 RULE = {"topk": 50, "n_drop": 5}
@@ -114,6 +115,8 @@ def main():
         if found:
             ratio = statistics.median(found) / statistics.median(times["rollforward"])
             print(f"  {way:12s} {statistics.median(found):8.2f} s  {ratio:6.1f} x")
+    medians = [statistics.median(found) if found else None for found in times.values()]
+    note(f"daily backtest, {options.days} sessions x {options.names} instruments", medians[0], qlib=medians[1])
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import time
 
 import numpy as np
 import pandas as pd
+from rows import note
 
 N_FOLDS, N_DATES, N_NAMES = 100, 200, 500
 N_MODELS = 10
@@ -204,6 +205,8 @@ def main():
             taken = measure(name, qlib, options.rounds)
             shown = ", ".join(f"{way} {seconds:.3f}" for way, seconds in taken.items())
             print(f"{name:32} {shown} s: Qlib takes {taken['Qlib'] / taken['ours']:.1f} times as long", flush=True)
+            others = [(way, seconds) for way, seconds in taken.items() if way not in ("ours", "Qlib")]
+            note(name, taken["ours"], qlib=taken["Qlib"] if options.oracle else None, other=next(iter(others), None))
         origins(options.rounds)
     finally:
         qlib.close()

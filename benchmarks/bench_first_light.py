@@ -15,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from rows import note
+
 REPEAT = 5
 
 
@@ -35,6 +37,7 @@ def process(code):
 
 def show(name, seconds, floor, floor_name):
     print(f"{name:<44} {seconds * 1000:10.1f} ms   {seconds / floor:8.2f} x {floor_name} ({floor * 1000:.1f} ms)")
+    note(name, seconds, other=(floor_name, floor))
 
 
 def imports():

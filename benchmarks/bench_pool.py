@@ -26,6 +26,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from rows import note
+
 HERE = Path(__file__).resolve().parent
 SUBMITTED = (200, 1000, 5000, 10000)
 WAITING = (200, 5000, 50000)
@@ -374,14 +376,17 @@ def show(name, found):
     for n, took in found["submit"].items():
         theirs = found["Qlib submit"].get(n)
         against = f"   Qlib {theirs:7.2f} s: {theirs / took:5.0f} times ours" if theirs else ""
+        note(f"submit {n:,} new tasks, {name}", took, qlib=theirs)
         print(f"  submit {n:6,} new tasks    {took:7.3f} s, again {found['submit again'][n]:6.3f} s{against}")
     print(f"  10,000 cost {found['submit'][10000] / found['submit'][1000]:.1f} times 1,000")
     for n, rate in found["pairs/s"].items():
         theirs = found["Qlib pairs/s"].get(n)
         against = f"   Qlib {theirs:7.0f}: ours is {rate / theirs:.1f} times that" if theirs else ""
+        note(f"claim + commit, {n:,} waiting, {name}", rate, qlib=theirs, unit="/s", rate=True)
         print(f"  claim + commit, {n:6,} waiting {rate:7.0f} a second{against}")
     theirs = found.get("Qlib task_stat")
     against = f"   Qlib {theirs * 1e3:7.1f} ms" if theirs else ""
+    note(f"task_stat of {found['counted']:,} tasks, {name}", found["task_stat"], qlib=theirs)
     print(f"  task_stat of {found['counted']:,} tasks   {found['task_stat'] * 1e3:7.1f} ms{against}")
     print(f"  run_task, nothing to do   {found['run_task'] * 1e3:7.1f} ms a task")
     for (trains, per_process), took in found["worker"].items():
@@ -392,6 +397,7 @@ def show(name, found):
         took = f"{median * 1e3:7.1f} ms, one in ten above {tenth * 1e3:.1f} ms"
         print(f"  worker, {libraries} preloaded, claim to commit without the task (50 ms) {took}")
     best = f"at best {found['together at best']:.0f}"
+    note(f"claim + commit over {PROCESSES} processes, {name}", found["together"], unit="/s", rate=True)
     print(f"  claim + commit over {PROCESSES} processes {found['together']:7.0f} a second, {best}")
 
 
@@ -420,6 +426,7 @@ def main():
             show("SQLite", measure(f"sqlite:///{folder}/tasks.db", repeat))
             found = bare(folder, repeat)
             best = f"at best {found['together at best']:.0f}"
+            note(f"a bare table, {PROCESSES} processes, SQLite", found["together"], unit="/s", rate=True)
             print(f"  a bare table, SQLite's own waiting {found['together']:7.0f} a second, {best}")
         if options.only != "sqlite":
             if options.mongo:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from rows import note
 
 REPEAT = 5
 MIB = 2**20
@@ -184,7 +185,10 @@ def main():
     show("rollforward, equal tasks", ours["1000"], ours["1000"])
     show("rollforward, by default", ours["default"], ours["1000"])
     show("Qlib RollingGen", qlib and qlib["1000"], ours["1000"])
+    note("1,000 tasks, equal to Qlib's", ours["1000"], qlib=qlib and qlib["1000"])
     for name, seconds in splitters().items():
+        if seconds is not None:
+            note(f"1,000 tasks beside {name}'s positions", ours["1000"], other=(name, seconds))
         show(f"{name} (positions only)", seconds, ours["1000"])
     if qlib:
         print(f"{'':<44} tasks are {'equal' if qlib['segments'] == ours['segments'] else 'NOT EQUAL'} to Qlib's")
@@ -194,6 +198,12 @@ def main():
             cost = "   ".join(f"{int(n):>5,}: {s / int(n) * 1e6:7.1f}" for n, s in found["linear"].items())
             print(f"{name:<44} {cost}")
     print(f"\nMost memory while making {N_LIVE} tasks around a live handler of {HANDLER_MIB} MiB, the handler included")
+    note(
+        f"most memory, {N_LIVE} tasks around {HANDLER_MIB} MiB",
+        ours["memory"] / MIB,
+        qlib=qlib and qlib["memory"] / MIB,
+        unit="MiB",
+    )
     for name, found in (("rollforward", ours), ("Qlib", qlib)):
         if found:
             print(f"{name:<44} {found['memory'] / MIB:9.1f} MiB")

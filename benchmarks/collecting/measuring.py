@@ -8,6 +8,8 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+from rows import note
+
 from collecting.filling import FOLDS, MANY
 from collecting.plain import download, seconds
 
@@ -64,9 +66,11 @@ def collecting(uri, folder, options):
     title = f"{options.folds} predictions of {len(next(iter(found.values())))} rows"
     print(f"  {title:<44} plain client {plain:8.3f}")
     show("collected", first, plain)
+    note(f"{title} again, from the cache", again, other=("one by one", plain))
     show("collected again", again, plain)
     show("collected, lazy", lazy, plain)
-    against("collect", uri, folder, options, first)
+    theirs = against("collect", uri, folder, options, first)
+    note(f"{title}, {uri.split(':')[0]}", first, qlib=theirs, other=("one by one", plain))
 
 
 def selecting(uri, folder, options):
@@ -85,7 +89,8 @@ def selecting(uri, folder, options):
             kept = len(collector()["__raw"])
         taken, _ = seconds(collector, options.repeat)
         print(f"  {name:<44} {taken:8.3f}   {kept} kept, {len(sent)} HTTP requests")
-    against("select", uri, folder, options, taken, repeat=1)
+    theirs = against("select", uri, folder, options, taken, repeat=1)
+    note(f"{options.runs} runs selected, {uri.split(':')[0]}", taken, qlib=theirs)
     taken, table = seconds(RecorderCollector(MANY).to_frame, options.repeat)
     print(f"  {f'to_frame, {table.shape[1]} columns':<44} {taken:8.3f}")
 
@@ -97,7 +102,7 @@ def show(name, ours, plain):
 def against(measurement, uri, folder, options, ours, repeat=None):
     """Ask pyqlib in an interpreter of its own."""
     if options.oracle is None:
-        return
+        return None
     own = uri
     if uri.startswith("sqlite"):
         own = _own_database(folder, options)
@@ -113,9 +118,10 @@ def against(measurement, uri, folder, options, ours, repeat=None):
     )
     if done.returncode:
         print(f"  Qlib failed: {done.stderr.strip().splitlines()[-1:]}")
-        return
+        return None
     taken, found = json.loads(done.stdout.splitlines()[-1])
     print(f"  {f'Qlib itself, {found} found':<44} {taken:8.3f}   {taken / ours:6.1f} x ours")
+    return taken
 
 
 def _own_database(folder, options):

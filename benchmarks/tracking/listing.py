@@ -5,6 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 
+from rows import note
+
 from tracking.qlib_itself import against
 
 RUNS, REPEAT = 1000, 3
@@ -46,6 +48,7 @@ def report(uri, filling, qlib):
     by_name, metrics, found = qlib.ask("listing", NAME) or (None, None, RUNS)
     assert found == RUNS  # noqa: S101  # both read the same
     ours = seconds(lambda: R.get_recorder(recorder_name=NAME, experiment_name="many"))
+    note(f"{RUNS} runs, one by name", ours, qlib=by_name)
     print(f"  one by name                        {ours:8.4f}; {against(ours, by_name)}")
 
     def each():
@@ -58,6 +61,7 @@ def report(uri, filling, qlib):
     for name, function in listed.items():
         assert len(function()) == RUNS  # noqa: S101
         ours = seconds(function)
+        note(f"{RUNS} runs, {name}", ours, qlib=metrics)
         print(f"  {name:<34} {ours:8.3f}; {against(ours, metrics)}")
     shown = seconds(lambda: str(R.get_exp(experiment_name="many")))
     print(f"  the experiment as a table          {shown:8.3f}")

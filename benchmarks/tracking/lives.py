@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+from rows import note
+
 from tracking.qlib_itself import against
 
 LIVES, FIRST, IMPORTS, ROUNDS = 25, 3, 5, 3
@@ -53,6 +55,7 @@ def report(uri, qlib):
     rounds = [(lives(uri), qlib.ask("lives")) for _ in range(ROUNDS)]
     start, end, both, mean = min((ours for ours, _ in rounds), key=lambda row: row[2])
     theirs = min((milliseconds for _, milliseconds in rounds if milliseconds is not None), default=None)
+    note("start and end of a run", both / 1000, qlib=None if theirs is None else theirs / 1000)
     print("start and end of a run with an empty block, provenance included, milliseconds")
     print(
         f"  rollforward                        {both:8.1f} (start {start:.1f}, end {end:.1f}); {against(both, theirs)}"
@@ -65,5 +68,6 @@ def report(uri, qlib):
     for code in ("import rollforward", "from rollforward.workflow import R", "import mlflow"):
         print(f"  {code:<34} {(script(code) - bare) * 1000:8.1f}")
     ours, mlflow = (script(code.format(uri=uri)) - bare for code in (OURS_FIRST, MLFLOW_FIRST))
+    note("first run in a new process", ours, other=("MLflow alone", mlflow))
     theirs = f"MLflow's own {mlflow * 1000:.1f}, {mlflow / ours:.2f} x ours"
     print(f"  first R.start and its end          {ours * 1000:8.1f}; {theirs}")

@@ -9,6 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from rows import note
+
 from tracking.qlib_itself import against
 
 COUNT, MIB = 200, 2**20
@@ -82,6 +84,9 @@ def report(uri, qlib):
     (each, once, ours_read), left_here = measured(lambda: ours(values))
     itself = qlib.ask("objects", COUNT)
     print(f"{COUNT} artifacts of 1 MB, seconds; Qlib's way is on the MLflow of this interpreter")
+    for what, took, way, place in (("written", each, wrote, 0), ("read", ours_read, read, 1)):
+        theirs = None if itself is None else itself[place]
+        note(f"{COUNT} artifacts of 1 MB {what}", took, qlib=theirs, other=("Qlib's way on this MLflow", way))
     print(f"  written, a call for each           {each:8.3f}; {against(each, wrote)}")
     print(f"  written, one call for all          {once:8.3f}; {against(once, wrote)}")
     print(f"  read                               {ours_read:8.3f}; {against(ours_read, read)}")

@@ -9,6 +9,8 @@ import statistics
 import tempfile
 import time
 
+from rows import note
+
 from tracking.ways import EACH, OURS, PLAIN, QLIB, SLOW, SPOOL, WAYS, Nothing
 
 STEPS, KEYS, PARAMS, TAGS = 1000, 10, 100, 50
@@ -108,6 +110,12 @@ def report_durable(client, names, *, steps, is_full):
         print(f"  {name:<34} {seconds[name]:8.3f} s{noted}")
     for name in (OURS, SPOOL):
         if name in seconds:
+            note(
+                f"{KEYS} metrics x {steps} steps stored, {name}",
+                seconds[name],
+                qlib=seconds.get(QLIB),
+                other=(PLAIN, seconds.get(PLAIN)),
+            )
             ratios = [
                 f"{seconds[way] / seconds[name]:.2f} x as fast as {way}" for way in (QLIB, PLAIN) if way in seconds
             ]
