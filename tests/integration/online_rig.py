@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import json
 import os
 import shutil
@@ -59,11 +60,14 @@ class World:
         self.folder, self.trainer = folder, trainer
         self.source = folder / "prices.csv"
 
-    def make(self):
+    def make(self, *, bad=False):
+        """Write the prices; bad: most of the last day are missing."""
         dates = pd.bdate_range("2019-11-01", "2020-03-31")
         returns = np.random.default_rng(3).normal(0, 0.02, (len(dates), 5))
         prices = pd.DataFrame(100 * np.exp(returns.cumsum(0)), dates, list("ABCDE"))
         prices.index.name = "date"
+        if bad:
+            prices.loc[AFTER, list("CDE")] = np.nan
         prices.loc[:AFTER].to_csv(self.source)
 
     def open(self):
@@ -81,7 +85,19 @@ class World:
             "record": ["SignalRecord"],
         }
         strategies = [RollingStrategy("ridge", task, rf.RollingGen(step=5, rtype="sliding"))]
-        return OnlineManager(strategies, TRAINERS[self.trainer](), BEGIN, name="desk", **kwargs)
+        return OnlineManager(strategies, TRAINERS[self.trainer](), BEGIN, name="desk", on_hold=self.hear, **kwargs)
+
+    def hear(self, info):
+        """Note what the hook is told, and what serves then, where it counts as no write."""
+        said = {"session": info["session"], "held": list(info["held"]), **look()}
+        with (self.folder.parent / "heard.jsonl").open("a") as file:
+            file.write(json.dumps(said) + "\n")
+
+    def heard(self):
+        file = self.folder.parent / "heard.jsonl"
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return [json.loads(line) for line in lines]
 
 
 class Doom:
@@ -165,18 +181,32 @@ def state(run):
     for name in sorted(set(run.list_artifacts()) - {"output.txt"}):
         if name.endswith((".pkl", ".parquet")):
             value = run.load_object(name)
-            files[name] = rows(value) if isinstance(value, pd.DataFrame | pd.Series) else type(value).__name__
+            files[name] = rows(value) if isinstance(value, pd.DataFrame | pd.Series) else content(value)
         else:
             files[name] = "there"
     metrics = {key: value for key, value in run.list_metrics().items() if "second" not in key and "time" not in key}
     params = {key: value for key, value in run.list_params().items() if not key.startswith(("lease.", "cmd"))}
     tags = {key: value for key, value in run.list_tags().items() if not key.startswith(_VOLATILE)}
-    return {"name": run.name, "status": run.status, "files": files, "metrics": metrics, "params": params, "tags": tags}
+    task = run.list_tags().get("task_hash")
+    found = {"name": run.name, "status": run.status, "task_hash": task}
+    return found | {"files": files, "metrics": metrics, "params": params, "tags": tags}
 
 
 def rows(frame):
+    """A frame as text, and its numbers to the bit."""
     values = frame.to_frame() if isinstance(frame, pd.Series) else frame
-    return values.reset_index().to_json(date_format="iso", double_precision=15, default_handler=str)
+    text = values.reset_index().to_json(date_format="iso", double_precision=15, default_handler=str)
+    numbers = values.select_dtypes("number")
+    return [text, hashlib.sha256(np.ascontiguousarray(numbers.to_numpy()).tobytes()).hexdigest()]
+
+
+def content(value):
+    """What a fitted model has learned, to the bit; of anything else its class."""
+    learned = getattr(value, "estimator_", None)
+    return [
+        type(value).__name__,
+        None if learned is None else [learned.coef_.tobytes().hex(), learned.intercept_.hex()],
+    ]
 
 
 def _without_times(value):
@@ -189,7 +219,7 @@ def _without_times(value):
 
 def act(world, what, manager):
     """Do one operation to its end."""
-    if what == "routine":
+    if what in ("routine", "held", "retry"):
         manager.routine(AFTER)
     elif what == "first_train":
         manager.first_train()
@@ -227,14 +257,19 @@ class Host:
         shutil.rmtree(world.folder, ignore_errors=True)
         world.folder.mkdir()
         shutil.copyfile(self.template, world.folder / "mlflow.db")
-        world.make()
+        world.make(bad=what in ("held", "retry"))
 
         def prepare():
             world.open()
             act(world, "routines", world.manager())
+            if what == "retry":
+                act(world, "held", world.manager())
 
-        if what == "routine":
+        if what in ("routine", "held", "retry"):
             assert child(prepare) == 0
+        if what == "retry":
+            world.make()
+        world.heard()
         shutil.rmtree(self.folder / "kept", ignore_errors=True)
         shutil.copytree(world.folder, self.folder / "kept")
         return world
@@ -249,8 +284,8 @@ class Host:
     def noted(self, name):
         return json.loads((self.folder / f"{name}.json").read_text())
 
-    def kill_everywhere(self, trainer, what, step=1):
-        """Kill an operation at each of its writes, run it again, and compare with one that nobody disturbed."""
+    def kill_everywhere(self, trainer, what, step=1, last=None):
+        """Kill an operation at each of its (last) writes, run it again, and compare with one that nobody disturbed."""
         world = self.ready(trainer, what)
 
         def undisturbed():
@@ -264,13 +299,15 @@ class Host:
 
         assert child(undisturbed) == 0
         whole, writes = self.noted("whole"), self.noted("writes")
+        whole["heard"] = world.heard()
         results = []
-        for number in range(1, len(writes) + 1, step):
+        for number in range(1 if last is None else len(writes) - last + 1, len(writes) + 1, step):
             self.back(world)
             code = child(lambda number=number: self._doomed(world, what, number))
             again = child(lambda: self._again(world, what))
             found = self.noted("again") if again == 0 else {}
-            results.append({"at": number, "what": writes[number - 1], "code": code, "again": again, **found})
+            result = {"at": number, "what": writes[number - 1], "code": code, "again": again, "heard": world.heard()}
+            results.append({**result, **found})
         return {"whole": whole, "writes": writes, "results": results}
 
     def _doomed(self, world, what, number):

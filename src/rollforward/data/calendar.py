@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from rollforward import settings
+from rollforward.adapters.qlib import PREFIX, is_address, is_started, sessions
 from rollforward.data import calendar_sources as sources
 from rollforward.data.cut import data_cut
 from rollforward.data.loader import resolve_source
@@ -76,7 +77,8 @@ class Calendar:
         ----------
         value
             A `Calendar` (returned as it is); times in order; a frame or series, whose distinct dates count; the path or
-            ``bundled:`` address of a data file; or the name of an exchange, such as ``"XNYS"``.
+            ``bundled:`` address of a data file; the name of an exchange, such as ``"XNYS"``; or ``"qlib:day"``, the
+            calendar of that frequency in Qlib's data.
 
         Raises
         ------
@@ -89,10 +91,14 @@ class Calendar:
         """
         if isinstance(value, Calendar):
             return value
+        if is_address(value):
+            return cls(*sessions(value.removeprefix(PREFIX)))
         if isinstance(value, str | Path):
             return cls.from_file(value) if sources.is_file_address(value) else cls.from_exchange(str(value))
         if isinstance(value, pd.DataFrame | pd.Series | pd.MultiIndex):
             return cls.from_data(value)
+        if cls is Calendar and isinstance(value, pd.DatetimeIndex):
+            return _of_index(_Same(value))
         return cls(value)
 
     @classmethod
@@ -156,7 +162,7 @@ class Calendar:
         end
             Last day, inclusive; ``None``: as far as exchange_calendars goes by default, about a year ahead.
         today
-            The last day that is not in the future; ``None``: today by this machine's clock.
+            The last day that is not in the future; ``None``: that of the last session that has closed by now.
 
         Raises
         ------
@@ -166,7 +172,7 @@ class Calendar:
             If the exchange is unknown or the range is not covered.
         """
         first, last = (None if time is None else as_time(time) for time in (start, end))
-        day = pd.Timestamp.today().normalize() if today is None else as_time(today)
+        day = _last_closed(name, first, last) if today is None else as_time(today)
         return _exchange_calendar(name, first, last, day)
 
     @property
@@ -366,15 +372,18 @@ def resolve(calendar: Any = None) -> Calendar:
     Parameters
     ----------
     calendar
-        Anything `Calendar.of` takes; ``None``: the calendar of the settings. Inside `data_cut_at` its current end is
-        no later than the cut.
+        Anything `Calendar.of` takes; ``None``: the calendar of the settings, else the daily one of Qlib's data if they
+        are in use. Inside `data_cut_at` its current end is no later than the cut.
 
     Raises
     ------
     CalendarError
         If no calendar was given and none is set.
     """
-    given = settings.current().calendar if calendar is None else calendar
+    now = settings.current()
+    given = now.calendar if calendar is None else calendar
+    if given is None and (now.qlib_init is not None or is_started()):
+        given = f"{PREFIX}day"
     if given is None:
         raise CalendarError(
             "There is no calendar.",
@@ -386,6 +395,24 @@ def resolve(calendar: Any = None) -> Calendar:
     if cut is None or found.current_end <= cut:
         return found
     return Calendar(found.sessions(future=True), cut)
+
+
+class _Same:
+    """An index, which never changes, as a key: equal only to itself."""
+
+    def __init__(self, index: pd.DatetimeIndex) -> None:
+        self.index = index
+
+    def __hash__(self) -> int:
+        return id(self.index)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.index is self.index
+
+
+@lru_cache(maxsize=4)
+def _of_index(same: _Same) -> Calendar:
+    return Calendar(same.index)
 
 
 def _strict_index(sessions: Any) -> pd.DatetimeIndex:
@@ -416,3 +443,18 @@ def _exchange_calendar(
     name: str, start: pd.Timestamp | None, end: pd.Timestamp | None, today: pd.Timestamp
 ) -> Calendar:
     return Calendar(sources.exchange_days(name, start, end), today)
+
+
+def _last_closed(name: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.Timestamp:
+    """Find the last session of an exchange whose close has passed; a session that trades has not happened yet."""
+    days, closes = _exchange_closes(name, start, end)
+    n_closed = bisect_right(closes, sources.now())
+    return days[n_closed - 1] if n_closed else pd.Timestamp(sources.now()).normalize()
+
+
+@lru_cache(maxsize=16)
+def _exchange_closes(
+    name: str, start: pd.Timestamp | None, end: pd.Timestamp | None
+) -> tuple[pd.DatetimeIndex, list[int]]:
+    schedule = sources.exchange_closes(name, start, end)
+    return pd.DatetimeIndex(schedule.index), schedule.tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -77,8 +78,23 @@ def file_dates(path: Path) -> pd.DatetimeIndex:
         raise DataSourceError(f"{path} cannot be read: {error}", "a CSV, parquet or text file with dates.") from error
 
 
+def now() -> int:
+    """Read the clock: nanoseconds since 1970, UTC."""
+    return time.time_ns()
+
+
 def exchange_days(name: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DatetimeIndex:
-    """Ask exchange_calendars for the trading days of an exchange.
+    """Ask exchange_calendars for the trading days of an exchange; errors as of `exchange_closes`."""
+    return pd.DatetimeIndex(exchange_closes(name, start, end).index)
+
+
+def exchange_closes(name: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.Series:
+    """Ask exchange_calendars when each trading day of an exchange closes.
+
+    Returns
+    -------
+    pd.Series
+        Nanoseconds since 1970, UTC, by trading day.
 
     Raises
     ------
@@ -92,7 +108,7 @@ def exchange_days(name: str, start: pd.Timestamp | None, end: pd.Timestamp | Non
         with warnings.catch_warnings():  # which of pandas' old ways exchange_calendars takes is no news for our users
             warnings.simplefilter("ignore", DeprecationWarning)
             warnings.simplefilter("ignore", FutureWarning)
-            return _sessions_of(module, name, start, end)
+            return _closes_of(module, name, start, end)
     except module.errors.InvalidCalendarName as error:
         near = difflib.get_close_matches(name, module.get_calendar_names(), n=3) or ["XNYS", "XLON", "XHKG"]
         raise CalendarError(
@@ -160,11 +176,12 @@ def _parquet_dates(path: Path) -> pd.DataFrame:
     return table if dates in table.columns else table.index.to_frame(index=False)
 
 
-def _sessions_of(module: Any, name: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DatetimeIndex:
+def _closes_of(module: Any, name: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.Series:
     if start is None:
         bound = module.get_calendar(name).bound_min()
         start = _FIRST_DAY if bound is None else max(bound, _FIRST_DAY)
-    return pd.DatetimeIndex(module.get_calendar(name, start=start, end=end).sessions)
+    closes = module.get_calendar(name, start=start, end=end).closes
+    return pd.Series(pd.DatetimeIndex(closes).as_unit("ns").asi8, pd.DatetimeIndex(closes.index))
 
 
 def _exchange_calendars(name: str) -> Any:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cut_rows", "data_cut", "data_cut_at", "until_cut"]
 
+_DAY_NS = 86_400_000_000_000
 _CUT: ContextVar[pd.Timestamp | None] = ContextVar("rollforward_data_cut", default=None)
 
 
@@ -84,7 +85,10 @@ def until_cut(end: Any) -> Any:
     if cut is None:
         return end
     bound = as_time_bound(end)
-    return cut if bound is None or pd.Timestamp(last_nanosecond(bound)) > cut else end
+    if bound is not None and pd.Timestamp(last_nanosecond(bound)) <= cut:
+        return end
+    # The end of a day to the second: pandas refuses to select by a time that is finer than those of the table.
+    return cut.floor("s") if (cut.as_unit("ns").value + 1) % _DAY_NS == 0 else cut
 
 
 def cut_rows(frame: pd.DataFrame) -> pd.DataFrame:

@@ -225,6 +225,11 @@ class Recorder(ABC):
             If the store does not answer. The value may stand; the same call again tells.
         """
 
+    def conclude(self, status: str, tags: Mapping[str, str]) -> None:
+        """Set the last tags and close a run that nobody accompanies, in one write if the store can."""
+        self.set_tags(**tags)
+        self.end_run(status)
+
     @abstractmethod
     def set_tags(self, **kwargs: Any) -> None:
         """Set tags; an existing tag is replaced."""

@@ -244,6 +244,20 @@ class TestExchange:
         assert calendar.first == pd.Timestamp("1970-01-02")
         assert calendar.current_end < calendar.last
 
+    @pytest.mark.parametrize(
+        ("now", "last"),
+        [
+            ("2024-07-05 13:29", "2024-07-03"),  # before the open, after a holiday
+            ("2024-07-05 19:59", "2024-07-03"),  # it trades
+            ("2024-07-05 20:00", "2024-07-05"),  # it has closed
+            ("2024-07-06 12:00", "2024-07-05"),
+            ("2024-07-03 17:00", "2024-07-03"),  # it closes early that day
+        ],
+    )
+    def test_a_session_counts_once_it_has_closed(self, monkeypatch, now, last):
+        monkeypatch.setattr("rollforward.data.calendar_sources.now", lambda: pd.Timestamp(now).value)
+        assert Calendar.of("XNYS").current_end == pd.Timestamp(last)
+
     def test_a_calendar_that_starts_later(self):
         assert Calendar.of("XSHG").first.year == 1990
 

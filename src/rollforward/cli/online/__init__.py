@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from pathlib import Path
 
 from rollforward.cli.pool.arguments import integer, non_negative, positive, seconds
 
-EXIT_ERROR, EXIT_LOOK, EXIT_BUSY = 1, 3, 4
+EXIT_LOOK, EXIT_BUSY = 3, 4
 
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 _ACTIONS = {
@@ -72,16 +71,11 @@ def online(arguments: argparse.Namespace) -> int:
     action = getattr(import_module(f"{__name__}.{module}"), name)
     try:
         code: int = action(arguments)
-        sys.stdout.flush()
     except OnlineBusyError as error:
         if arguments.traceback:
             raise
         print(f"rollforward: {type(error).__name__}: {error}", file=sys.stderr)
         return EXIT_BUSY
-    except BrokenPipeError:
-        # Whoever read has seen enough, as `head` does; the interpreter shall not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_ERROR
     return code
 
 

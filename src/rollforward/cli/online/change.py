@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 from rollforward.cli.online import EXIT_LOOK
 from rollforward.cli.online.opened import from_file, open_manager, say, strategy_of, write_frame
-from rollforward.cli.online.shown import entry_document, entry_text, held_of
+from rollforward.cli.online.shown import entry_document, entry_text, held_of, is_held
 
 if TYPE_CHECKING:
     import argparse
 
     from rollforward.workflow.online.ledger.entry import Entry
+
+_NOTHING = "Nothing was to be done. Recorded already:\n"
 
 
 def routine(arguments: argparse.Namespace) -> int:
@@ -22,13 +24,16 @@ def routine(arguments: argparse.Namespace) -> int:
     done = [entry]
     while before is not None and done[0].previous is not None and done[0].seq > before.seq + 1:
         done.insert(0, manager.chain.entry(done[0].previous))  # sessions that were missed
-    say(arguments, [entry_document(one) for one in done], "\n".join(map(entry_text, done)))
-    return EXIT_LOOK if any(held_of(one) for one in done) else 0
+    text = "\n".join(map(entry_text, done))
+    say(arguments, [entry_document(one) for one in done], text if _is_new(entry, before) else _NOTHING + text)
+    return EXIT_LOOK if any(map(held_of, done)) or is_held(manager.chain.head()) else 0
 
 
 def first_train(arguments: argparse.Namespace) -> int:
     """Train what the strategies of a file begin with."""
-    _say(arguments, from_file(arguments).first_train())
+    manager = from_file(arguments)
+    before = manager.head()
+    _say(arguments, manager.first_train(), before)
     return 0
 
 
@@ -36,7 +41,8 @@ def add_strategy(arguments: argparse.Namespace) -> int:
     """Add the strategies of a file that the ledger does not have yet."""
     manager = from_file(arguments)
     new, manager.strategies = manager.strategies, []
-    _say(arguments, manager.add_strategy(new))
+    before = manager.head()
+    _say(arguments, manager.add_strategy(new), before)
     return 0
 
 
@@ -45,7 +51,7 @@ def simulate(arguments: argparse.Namespace) -> int:
     manager = from_file(arguments)
     signals = manager.simulate(arguments.end)
     if arguments.out:
-        write_frame(signals.to_frame(), arguments.out)
+        write_frame(signals, arguments.out)
     days = signals.index.get_level_values("datetime")
     entries = manager.chain.entries()
     document: dict[str, Any] = {
@@ -63,7 +69,9 @@ def simulate(arguments: argparse.Namespace) -> int:
 
 def adopt(arguments: argparse.Namespace) -> int:
     """Let the state of a simulation serve."""
-    _say(arguments, open_manager(arguments).adopt())
+    manager = open_manager(arguments)
+    before = manager.chain.head()
+    _say(arguments, manager.adopt(), before)
     return 0
 
 
@@ -86,5 +94,11 @@ def promote(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _say(arguments: argparse.Namespace, entry: Entry) -> None:
-    say(arguments, entry_document(entry), entry_text(entry))
+def _say(arguments: argparse.Namespace, entry: Entry, before: Entry | None = None) -> None:
+    text = entry_text(entry)
+    say(arguments, entry_document(entry), text if _is_new(entry, before) else _NOTHING + text)
+
+
+def _is_new(entry: Entry, before: Entry | None) -> bool:
+    """Whether an entry was recorded after what was the head."""
+    return before is None or entry.seq > before.seq

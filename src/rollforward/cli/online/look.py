@@ -95,7 +95,7 @@ def show_signals(arguments: argparse.Namespace) -> int:
     """Print the published signals."""
     found = open_manager(arguments).get_signals(arguments.start, arguments.end, arguments.as_known_at)
     if arguments.out:
-        write_frame(found.to_frame(), arguments.out)
+        write_frame(found, arguments.out)
         print(f"{len(found)} signals: {arguments.out}")
     elif arguments.json:
         print(json.dumps(records(found.reset_index())))

@@ -33,6 +33,7 @@ _ONLINE = (
     "on_hold",
     "lease",
     "calendar",
+    "registry",
 )
 _STRATEGY = ("task", "rolling", "role", "ahead", "promotion")
 
@@ -73,8 +74,8 @@ def from_file(arguments: argparse.Namespace) -> OnlineManager:
     return OnlineManager(strategies, **{**online, **_changes(arguments)})
 
 
-def write_frame(frame: Any, file: str) -> None:
-    """Write a frame into a file of the kind that its name says.
+def write_frame(found: Any, file: str) -> None:
+    """Write a frame or a Series into a file of the kind that its name says.
 
     Raises
     ------
@@ -82,6 +83,7 @@ def write_frame(frame: Any, file: str) -> None:
         If it is another kind.
     """
     path = Path(file)
+    frame = found.to_frame() if found.ndim == 1 else found
     if path.suffix == ".csv":
         frame.to_csv(path)
     elif path.suffix == ".parquet":

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from rollforward.workflow.online.ledger.entry import PROMOTE, ROUTINE
+from rollforward.workflow.online.marks import held_in
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -23,8 +26,14 @@ def entry_document(entry: Entry) -> dict[str, Any]:
 
 
 def held_of(entry: Entry) -> dict[str, str]:
-    """Tell what an entry holds back: session to reason."""
-    return {session: why for one in entry.publications if not one.strategy for session, why in one.held.items()}
+    """Tell what an entry holds back, of strategies in the shadow too: session to reason."""
+    held = held_in(entry) if entry.kind == ROUTINE else {}
+    return {entry.session.isoformat(): "; ".join(f"{name}: {why}" for name, why in held.items())} if held else {}
+
+
+def is_held(entry: Entry | None) -> bool:
+    """Whether a strategy is held on any session, and nobody has looked after it yet."""
+    return entry is not None and any(state.held for state in entry.states)
 
 
 def entry_line(entry: Entry) -> dict[str, str]:
@@ -34,7 +43,7 @@ def entry_line(entry: Entry) -> dict[str, str]:
     notes += ["partial"] if merged is not None and merged.partial and not notes else []
     notes += [f"{name} goes to {role}" for name, role in entry.extra.get("promotions", {}).get("roles", {}).items()]
     notes += [str(entry.extra["reason"])] if "reason" in entry.extra else []
-    notes += [switch.reason for switch in entry.switches if entry.kind != "routine" or not notes]
+    notes += [switch.reason for switch in entry.switches if entry.kind != ROUTINE or not notes]
     return {
         "seq": str(entry.seq),
         "recorded": "" if entry.recorded_at is None else f"{entry.recorded_at.astimezone():%Y-%m-%d %H:%M:%S}",
@@ -57,6 +66,8 @@ def entry_text(entry: Entry) -> str:
         f"{switch.effective.date()} ({switch.reason})"
         for switch in entry.switches
     ]
+    if entry.kind == PROMOTE:
+        lines += [f"  {state.name_id}: {state.role}" for state in entry.states]
     decided = entry.extra.get("promotions", {})
     lines += [f"  {name} goes to {role}" for name, role in decided.get("roles", {}).items()]
     lines += [f"  judged {name}: {reason}" for name, reason in decided.get("decisions", {}).items()]

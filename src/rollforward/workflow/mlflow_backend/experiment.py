@@ -13,8 +13,16 @@ from rollforward.workflow.mlflow_backend.lookup.search import both, frame_of, na
 from rollforward.workflow.mlflow_backend.lookup.stored import find_uploaded
 from rollforward.workflow.mlflow_backend.run.afterwards import afterwards
 from rollforward.workflow.mlflow_backend.run.recorder import DEFAULT_NAME, MLflowRecorder
-from rollforward.workflow.mlflow_backend.store.client import NOT_FOUND, REFUSED, client_for, error_code, mapped
+from rollforward.workflow.mlflow_backend.store.client import (
+    NOT_FOUND,
+    REFUSED,
+    client_for,
+    error_code,
+    mapped,
+    store_of,
+)
 from rollforward.workflow.mlflow_backend.values import MAX_TAG
+from rollforward.workflow.mlflow_backend.write.new_run import create_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +70,10 @@ class MLflowExperiment(Experiment):
         """Create a run that nobody accompanies; see `Experiment.add_run`."""
         texts = checked_tags(tags or {}, MAX_TAG)
         with mapped(f"create a run in {self!r}"):
-            run = client_for(self.uri).create_run(self.id, tags=texts, run_name=name)
+            client = client_for(self.uri)
+            run = create_run(store_of(client), str(self.id), name, texts)
+            if run is None:
+                run = client.create_run(self.id, tags=texts, run_name=name)
         return MLflowRecorder(self.id, self.uri, mlflow_run=run)
 
     def create_recorder(self, recorder_name: str | None = None) -> MLflowRecorder:

@@ -5,25 +5,29 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from rollforward.errors import TrackingError
 from rollforward.workflow.online.guard import tell
+from rollforward.workflow.online.ledger.entry import ROUTINE
+from rollforward.workflow.online.marks import held_in
+from rollforward.workflow.task.recorders import tags_of
 
 if TYPE_CHECKING:
     from rollforward.workflow.online.day import Day
     from rollforward.workflow.online.desk import Desk
+    from rollforward.workflow.online.ledger.chain import Chain
     from rollforward.workflow.online.ledger.entry import Entry
 
 logger = logging.getLogger(__name__)
 
+# Tag of an entry's run: the hook was told.
+TOLD = "online.told"
 
-def announce(desk: Desk, ledger: str, entry: Entry, day: Day) -> None:
-    """Log what was done for a session, and call the hook if something is held.
+
+def announce(entry: Entry, day: Day) -> None:
+    """Log what was done for a session.
 
     Parameters
     ----------
-    desk
-        Has the hook; nobody is called for a simulation.
-    ledger
-        Its name.
     entry
         As it is recorded.
     day
@@ -42,14 +46,35 @@ def announce(desk: Desk, ledger: str, entry: Entry, day: Day) -> None:
     )
     for name, reason in day.held.items():
         logger.warning("%s %s of strategy %r is held: %s", what, day.session.date(), name, reason)
-    if day.held and not entry.simulated:
-        tell(
-            desk.on_hold,
-            {
-                "manager": ledger,
-                "session": day.session.isoformat(),
-                "held": dict(day.held),
-                "published": merged.n_rows,
-                "entry": entry.run_id,
-            },
-        )
+
+
+def tell_hold(desk: Desk, chain: Chain, entry: Entry) -> None:
+    """Tell the hook what an entry holds, unless that was done; the entry's run remembers it.
+
+    Parameters
+    ----------
+    desk
+        Has the hook.
+    chain
+        The ledger.
+    entry
+        The newest; only a routine that serves is told of. After a kill, or a hook that failed, it is told again.
+    """
+    held = held_in(entry)
+    if desk.on_hold is None or entry.simulated or entry.kind != ROUTINE or not held:
+        return
+    run = chain.recorder(entry)
+    if TOLD in tags_of(run):
+        return
+    info = {
+        "manager": chain.name,
+        "session": entry.session.isoformat(),
+        "held": held,
+        "published": entry.publications[-1].n_rows,
+        "entry": entry.run_id,
+    }
+    if tell(desk.on_hold, info):
+        try:
+            run.set_tags(**{TOLD: "yes"})
+        except TrackingError as error:
+            logger.warning("That the hook was told is not noted, so that it may be told again: %s", error)

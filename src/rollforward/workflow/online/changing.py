@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rollforward.errors import OnlineError
 from rollforward.workflow.online.ledger.entry import PROMOTE, ROLLBACK
 from rollforward.workflow.online.ledger.parts import SERVING, SHADOW, Switch
+from rollforward.workflow.online.promoting import require_serving
+from rollforward.workflow.online.rolling_back import set_before, with_later
 from rollforward.workflow.online.training import refs_of_recorders
 
 if TYPE_CHECKING:
@@ -20,26 +23,28 @@ if TYPE_CHECKING:
     from rollforward.workflow.online.work import Work
     from rollforward.workflow.recorder import Recorder
 
+logger = logging.getLogger(__name__)
+
 
 def roll_back(work: Work, strategy: str | None, reason: str) -> Entry:
     """See `OnlineManager.rollback`."""
-    book = work.chain.book()
 
     def make(standing: Standing, session: pd.Timestamp, effective: pd.Timestamp) -> tuple[Standing, list[Switch]]:
         names = list(standing.states) if strategy is None else [work.desk.strategy(strategy).name_id]
-        switches = []
+        book, switches = work.chain.book(), []
         for name in names:
-            now = standing.states[name].at(session)
-            before = [one.models for one in book.switches(name) if one.effective <= session and one.models != now]
-            if before:
-                switches.append(Switch(name, before[-1], effective, reason or "rolled back"))
+            now = {standing.states[name].at(session), standing.states[name].at(effective)}
+            before = set_before(book, name, now, effective)
+            if before is not None:
+                switches.append(Switch(name, before, effective, reason or "rolled back"))
         if not switches:
+            who = "No strategy has ever" if strategy is None else f"Strategy {strategy!r} has never"
             raise OnlineError(
-                f"{'No strategy' if strategy is None else f'Strategy {strategy!r}'} has served anything else before.",
-                "a strategy whose models were switched.",
+                f"{who} served anything else.",
+                "a strategy whose models were switched; a set that was rolled back is not taken again.",
+                "promote(strategy, models=[...]) puts any models online.",
             )
-        kept = {name: one for name, one in standing.waiting.items() if name not in names}
-        return replace(standing, waiting=kept).switched(switches, session), switches
+        return _switched(standing, switches, session)
 
     return work.change(ROLLBACK, make)
 
@@ -47,14 +52,32 @@ def roll_back(work: Work, strategy: str | None, reason: str) -> Entry:
 def promote(work: Work, strategy: str, against: str | None, models: Sequence[Recorder] | None, reason: str) -> Entry:
     """See `OnlineManager.promote`."""
     chosen = work.desk.strategy(strategy)
+    rival = None if against is None else work.desk.strategy(against).name_id
     refs = () if models is None else tuple(refs_of_recorders(chosen, models))
 
     def make(standing: Standing, session: pd.Timestamp, effective: pd.Timestamp) -> tuple[Standing, list[Switch]]:
-        roles = {strategy: SERVING} | ({} if against is None else {work.desk.strategy(against).name_id: SHADOW})
+        if rival is not None:
+            require_serving(standing.states, strategy, rival)
+        roles = {strategy: SERVING} | ({} if rival is None else {rival: SHADOW})
         after = standing
         for name, role in roles.items():
             after = after.with_state(replace(after.states[name], role=role))
         switches = [Switch(strategy, refs, effective, reason or "promoted")] if refs else []
-        return after.switched(switches, session), switches
+        if refs:
+            after = replace(after, waiting={name: one for name, one in after.waiting.items() if name != strategy})
+        return _switched(after, switches, session)
 
     return work.change(PROMOTE, make, {"reason": reason} if reason else None)
+
+
+def _switched(standing: Standing, switches: Sequence[Switch], session: pd.Timestamp) -> tuple[Standing, list[Switch]]:
+    """Enter an operator's switches; what is scheduled for later sessions stays, what they cancel is said."""
+    whole: list[Switch] = []
+    for switch in switches:
+        mine, said = with_later(standing.states[switch.strategy], switch, standing.waiting.get(switch.strategy))
+        if said:
+            logger.warning("Strategy %r: %s.", switch.strategy, said)
+        whole += mine
+    names = {switch.strategy for switch in switches}
+    kept = {name: one for name, one in standing.waiting.items() if name not in names}
+    return replace(standing, waiting=kept).switched(whole, session), whole

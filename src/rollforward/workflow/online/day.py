@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,3 +46,18 @@ class Day:
     judged: dict[str, Judgement] = field(default_factory=dict)
     held: dict[str, str] = field(default_factory=dict)
     sets: dict[str, tuple[ModelRef, ...]] = field(default_factory=dict)
+
+    def hold(self, name: str, reason: str) -> None:
+        """Note why a strategy is not published as it should be; what was noted before stays."""
+        known = self.held.get(name)
+        self.held[name] = reason if known is None else f"{known}; {reason}"
+
+
+def put_off(day: Day, first: pd.Timestamp) -> None:
+    """Let the new sets of a day serve from a session on, and none of them before."""
+    by_session = {
+        (switch.strategy, max(switch.effective, first)): replace(switch, effective=max(switch.effective, first))
+        for switch in day.switches
+    }
+    day.switches = list(by_session.values())
+    day.standing = replace(day.standing, states=dict(day.before.states)).switched(day.switches, day.session)

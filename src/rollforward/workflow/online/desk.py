@@ -44,6 +44,8 @@ class Desk:
         Told when a session is held; see `rollforward.workflow.online.guard.tell`.
     task_kwargs, model_kwargs
         Go to `prepare_tasks` and to `prepare_online_models` of a strategy.
+    registry
+        Whose registered models follow; see `rollforward.workflow.online.champion.Champions`.
     """
 
     strategies: list[OnlineStrategy]
@@ -56,6 +58,7 @@ class Desk:
     on_hold: Hook | None = None
     task_kwargs: Mapping[str, Any] = field(default_factory=dict)
     model_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    registry: bool | Mapping[str, str] = False
 
     def strategy(self, name: str) -> OnlineStrategy:
         """Give a strategy by its name.

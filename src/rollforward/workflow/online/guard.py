@@ -120,7 +120,9 @@ class Guard:
         scores = score_of(pred)
         dates = scores.index.get_level_values(_DATETIME)
         wanted = sorted(set(dates)) if sessions is None else [pd.Timestamp(session) for session in sessions]
-        days = {day: rows.to_numpy() for day, rows in scores.groupby(dates)}
+        found, starts = np.unique(dates.to_numpy(), return_index=True)  # sorted, as the scores are
+        parts = np.split(scores.to_numpy(), starts[1:])
+        days = {pd.Timestamp(day): part for day, part in zip(found, parts, strict=False)}
         return {day: self._judge(days.get(day, np.empty(0)), usual) for day in wanted}
 
     def _judge(self, scores: np.ndarray[Any, Any], usual: int | None) -> Verdict:
@@ -166,11 +168,11 @@ def usual_number(scores: pd.DataFrame | pd.Series, before: Any = None, history: 
         ``None`` if there is none.
     """
     known = score_of(scores)
-    known = known[np.isfinite(known.to_numpy())]
-    per_date = known.groupby(known.index.get_level_values(_DATETIME)).size()
+    dates = known.index.get_level_values(_DATETIME).to_numpy()
+    days, numbers = np.unique(dates[np.isfinite(known.to_numpy())], return_counts=True)
     if before is not None:
-        per_date = per_date[per_date.index < pd.Timestamp(before)]
-    return None if per_date.empty else int(np.floor(per_date.iloc[-history:].median()))
+        numbers = numbers[days < pd.Timestamp(before).to_datetime64()]
+    return int(np.floor(np.median(numbers[-history:]))) if len(numbers) else None
 
 
 def tell(hook: Hook | None, info: Mapping[str, Any]) -> bool:

@@ -84,7 +84,7 @@ def judge(
         verdict = guard.check(recent[recent.index.get_level_values("datetime") == session], known, [session])
         good, partial = good and verdict.good, partial or verdict.partial
         reasons += [f"{model.model}: {reason}" for reason in verdict.reasons]
-        numbers.append(usual_number(between(recent, None, session), None, 1) or 0)
+        numbers.append(usual_number(recent, None, 1) or 0)
     return Judgement(good, good and partial, tuple(reasons), min(numbers, default=0))
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from rollforward.workflow.task.gen import RollingGen
 
 _WINDOW = frozenset({"start_time", "end_time", "fit_start_time", "fit_end_time"})
+# Sessions that are walked ahead at most; folds do not depend on how far is walked.
+_LONGEST_STRIDE = 64
 _MARKS = frozenset({FOLD, REFIT, REFIT_FROM})
 
 
@@ -86,8 +88,9 @@ class Lines:
             self._walked[name] = _Walked(self._folds(name, self.generator.generate(self.templates[name])))
         walked = self._walked[name]
         if until > walked.reached:
-            tasks = self.generator.gen_following_tasks(walked.folds[-1].task, until)
-            walked.go_on(self._folds(name, tasks), until)
+            ahead = walked.ahead(calendar, until)
+            tasks = self.generator.gen_following_tasks(walked.folds[-1].task, ahead)
+            walked.go_on(self._folds(name, tasks), ahead)
         return walked.folds[: bisect_right(walked.starts, until)]
 
     def due(self, newest: Iterable[Any], until: pd.Timestamp) -> list[Fold]:
@@ -217,6 +220,13 @@ class _Walked:
         self.folds = folds
         self.starts = [fold.start for fold in folds]
         self.reached = self.starts[-1]
+        self._stride = 0
+
+    def ahead(self, calendar: Calendar, until: pd.Timestamp) -> pd.Timestamp:
+        """Tell how far to walk: the more often it is asked for, the further."""
+        position, stride = calendar.position(until, "end"), self._stride
+        self._stride = min(2 * stride or 1, _LONGEST_STRIDE)
+        return max(until, calendar[min(position + stride, len(calendar) - 1)])
 
     def go_on(self, folds: Iterable[Fold], until: pd.Timestamp) -> None:
         for fold in folds:

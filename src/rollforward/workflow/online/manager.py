@@ -10,11 +10,13 @@ from rollforward.errors import OnlineError
 from rollforward.model.ens.ensemble import AverageEnsemble
 from rollforward.serialize import Serializable
 from rollforward.workflow.online import restoring
+from rollforward.workflow.online.champion import checked as checked_registry
 from rollforward.workflow.online.desk import Desk
 from rollforward.workflow.online.guard import Guard
 from rollforward.workflow.online.ledger.entry import FIRST_TRAIN
 from rollforward.workflow.online.operating import Operating
 from rollforward.workflow.online.plan import plan_sessions
+from rollforward.workflow.online.planning import require_known
 from rollforward.workflow.online.sessions import session_at
 from rollforward.workflow.online.standing import Standing
 from rollforward.workflow.online.work import Work
@@ -71,6 +73,9 @@ class OnlineManager(Operating, Serializable):
     wait, lease
         Whether to wait while another process is at work on the ledger, else `OnlineBusyError`; seconds without a sign
         of life after which another process is taken for dead.
+    registry
+        Whether models of MLflow's registry follow, so that ``models:/<strategy>@champion`` is the model that serves:
+        ``True``, or names of registered models by strategy. See `rollforward.workflow.online.champion.Champions`.
 
     Attributes
     ----------
@@ -99,6 +104,7 @@ class OnlineManager(Operating, Serializable):
         on_hold: Hook | None = None,
         wait: bool = True,
         lease: float = 60.0,
+        registry: bool | Mapping[str, str] = False,
     ) -> None:
         self.strategies = _as_list(strategies)
         self.trainer = TrainerR() if trainer is None else trainer
@@ -110,6 +116,7 @@ class OnlineManager(Operating, Serializable):
         self.all_at_once, self.future, self.require_proof = all_at_once, future, require_proof
         self.on_hold = on_hold
         self.wait, self.lease = wait, lease
+        self.registry = checked_registry(registry)
         self.status = self.STATUS_ONLINE
         self.begin_time: pd.Timestamp = session_at(begin_time, calendar)
         self.cur_time = self.begin_time
@@ -148,6 +155,7 @@ class OnlineManager(Operating, Serializable):
             Of the ledger.
         """
         wanted = self.strategies if strategies is None else _as_list(strategies)
+        self._make_ledger()
         self._know()
         restoring.describe(self)
         return self._work(model_kwargs={"all_at_once": self.all_at_once, **(model_kwargs or {})}).begin(
@@ -229,6 +237,7 @@ class OnlineManager(Operating, Serializable):
     def add_strategy(self, strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> Entry:
         """Train what further strategies begin with; they are part of the signals from the next session on."""
         new = _as_list(strategies)
+        self._make_ledger()
         self._know()
         names = {one.name_id for one in self.strategies}
         both = [*self.strategies, *(one for one in new if one.name_id not in names)]
@@ -286,6 +295,7 @@ class OnlineManager(Operating, Serializable):
         unknown = options.keys() - {"prepare_func", "future"}
         if unknown:
             raise OnlineError(f"signal_kwargs has {sorted(unknown)}.", "prepare_func and future.")
+        require_known(self.strategies, task_kwargs or {})
         return Desk(
             self.strategies,
             self._trainings(),
@@ -297,6 +307,7 @@ class OnlineManager(Operating, Serializable):
             self.on_hold,
             dict(task_kwargs or {}),
             dict(model_kwargs or {}),
+            self.registry,
         )
 
     def _now(self) -> pd.Timestamp:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rollforward.workflow.online import changing, restoring
 from rollforward.workflow.online import simulate as simulation
+from rollforward.workflow.online.same_simulation import require_same
 from rollforward.workflow.online.sessions import session_at
+from rollforward.workflow.online.standing import Standing
 from rollforward.workflow.online.telling import Telling
 from rollforward.workflow.online.training import Training
 
@@ -81,9 +83,12 @@ class Operating(Telling):
         Raises
         ------
         OnlineError
-            If the ledger serves already.
+            If the ledger serves already, or holds a simulation of something else: other strategies, templates or
+            options, or another `begin_time`. The same simulation again gives the same result; a later end goes on.
         """
         end = session_at(end_time, self.calendar)
+        self._make_ledger()
+        require_same(self)
         restoring.describe(self)
         self.status = self.STATUS_SIMULATING
         try:
@@ -92,7 +97,9 @@ class Operating(Telling):
         finally:
             self.status = self.STATUS_ONLINE
         self._simulated_here, self.cur_time = True, end
-        return self.get_signals()
+        # It may have been done further before; what is published for later sessions is part of it otherwise.
+        is_further = (Standing.of(self.chain.head()).done or end) > end
+        return self.get_signals(end=end if is_further else None)
 
     def delay_prepare(
         self, model_kwargs: Mapping[str, Any] | None = None, signal_kwargs: Mapping[str, Any] | None = None
@@ -120,7 +127,9 @@ class Operating(Telling):
     def rollback(self, strategy: str | None = None, reason: str = "") -> Entry:
         """Let the models serve again that served before the present ones, from the next session on.
 
-        They serve until the next fold is trained.
+        They serve until the next fold is trained, or one that is scheduled for a later session comes. What was to come
+        with the next session is cancelled, and the entry's reason says so. A set that was rolled back is passed over:
+        a second call goes one further back.
 
         Parameters
         ----------
@@ -154,9 +163,14 @@ class Operating(Telling):
         against
             A strategy that goes into the shadow in its place.
         models
-            Recorders that serve from then on, in place of those of now.
+            Recorders that serve from then on, in place of those of now; what is scheduled is treated as by `rollback`.
         reason
             For the ledger.
+
+        Raises
+        ------
+        OnlineError
+            If there is no such strategy, or `against` does not serve.
         """
         self._know()
         return changing.promote(self._work(), strategy, against, models, reason)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from rollforward.data.identity import content_hash
 from rollforward.data.segments import parse_segment, raw_segments_of
-from rollforward.errors import TaskError
+from rollforward.errors import OnlineError, TaskError
+from rollforward.instantiate.signatures import takes
 from rollforward.workflow.online.strategy import RollingStrategy
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_TEST = "test"
+_TEST, AHEAD = "test", "ahead"
 
 # Where the test segment of the newest fold of each line starts.
 Newest = dict[str, "pd.Timestamp"]
@@ -78,18 +79,40 @@ def folds_due(
     session
         The session.
     task_kwargs
-        Go to `prepare_tasks` of a strategy with rules of its own; ``ahead`` to that of a rolling one.
+        Go to `prepare_tasks` of a strategy with rules of its own that takes them; ``ahead`` to that of a rolling one.
     """
     name, options = strategy.name_id, dict(task_kwargs or {})
     if plans_itself(strategy):
         known = [(line, (start, None)) for line, start in (newest or {}).items()]
-        due = strategy.folds_due(known, session, options.get("ahead"))
+        due = strategy.folds_due(known, session, options.get(AHEAD))
         if newest is None and not due:
             logger.warning("Strategy %r trains nothing on %s: its test segment begins later.", name, session.date())
         return [DueFold.of(name, fold.name, fold.task) for fold in due]
+    options = {key: value for key, value in options.items() if takes(strategy.prepare_tasks, key)}
     tasks = strategy.first_tasks() if newest is None else strategy.prepare_tasks(session, **options)
     line_of = strategy.name_of if isinstance(strategy, RollingStrategy) else _no_line
     return [DueFold.of(name, line_of(task), task) for task in tasks]
+
+
+def require_known(strategies: Iterable[OnlineStrategy], task_kwargs: Mapping[str, Any]) -> None:
+    """Refuse arguments that none of the strategies takes.
+
+    Raises
+    ------
+    OnlineError
+        Names them.
+    """
+    asked = list(strategies)
+    unknown = [key for key in task_kwargs if not any(_takes(one, key) for one in asked)]
+    if unknown and asked:
+        raise OnlineError(
+            f"task_kwargs has {', '.join(map(repr, unknown))}, which no strategy takes.",
+            "'ahead' for a RollingStrategy, or what prepare_tasks of a strategy of your own takes.",
+        )
+
+
+def _takes(strategy: OnlineStrategy, key: str) -> bool:
+    return key == AHEAD if plans_itself(strategy) else takes(strategy.prepare_tasks, key)
 
 
 def plans_itself(strategy: OnlineStrategy) -> TypeGuard[RollingStrategy]:

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward.data.selection import DATETIME
 from rollforward.errors import RecorderNotFoundError
+from rollforward.workflow.online.containing import concerns_all, kind_and_text
+from rollforward.workflow.online.hindsight import as_on, is_of_later_data, warn
 from rollforward.workflow.online.update import update_many
 from rollforward.workflow.trainer.reuse import FoundRun, read_recorders
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from contextlib import AbstractContextManager
 
     import pandas as pd
 
     from rollforward.workflow.online.ledger.parts import ModelRef
+    from rollforward.workflow.online.update import Update
     from rollforward.workflow.recorder import Recorder
 
 
@@ -75,28 +79,20 @@ class Predictions:
         session
             What they have to reach.
         ahead
-            By id, up to where a model may predict at once, because these sessions are done next.
+            By id, up to where a model may predict at once, because these sessions are done next. Otherwise what came
+            after the session does not exist while it is predicted.
         """
         behind: dict[pd.Timestamp, list[ModelRef]] = {}
         for ref in refs:
             if not self._reaches(ref, session):
                 behind.setdefault(max(session, ahead.get(ref.recorder_id, session)), []).append(ref)
         for until, models in behind.items():
-            updates = update_many(self.recorders(models), until, errors="keep", calendar=self._calendar)
-            for key, update in updates.items():
-                self._frames[key] = update.data
-                self._errors.pop(key, None)
-                if update.error is not None:
-                    self._errors[key] = str(getattr(update.error, "given", update.error))
+            self._note(self._updated(models, until, as_on(until, self._calendar)))
         return sum(map(len, behind.values()))
 
     def renew(self, refs: Collection[ModelRef], session: pd.Timestamp) -> None:
-        """Predict one session anew, whatever is there."""
-        updates = update_many(self.recorders(refs), session, errors="keep", calendar=self._calendar, from_date=session)
-        for key, update in updates.items():
-            self._frames[key] = update.data
-            if update.error is not None:
-                self._errors[key] = str(getattr(update.error, "given", update.error))
+        """Predict one session anew, whatever is there, with the data of now up to that session."""
+        self._note(self._updated(refs, session, as_on(session, self._calendar), from_date=session))
 
     def frame(self, ref: ModelRef) -> Any:
         """Give the predictions of a model; ``None`` if they could not be brought up to date."""
@@ -110,6 +106,29 @@ class Predictions:
     def error(self, ref: ModelRef) -> str | None:
         """Say why the predictions of a model could not be brought up to date."""
         return self._errors.get(ref.recorder_id)
+
+    def _updated(
+        self, refs: Iterable[ModelRef], until: pd.Timestamp, view: AbstractContextManager[Any], **kwargs: Any
+    ) -> dict[str, Update]:
+        runs = {one.require_id(): one for one in self.recorders(refs)}
+        options = {"errors": "keep", "calendar": self._calendar, **kwargs}
+        with view:
+            found = update_many(runs, until, **options)
+        again = {key: run for key, run in runs.items() if is_of_later_data(found[key].error)}
+        if again:
+            first = next(iter(again))
+            warn(f"{len(again)} models predict", until, found[first].error)
+            found |= update_many(again, until, **options)
+        return found
+
+    def _note(self, updates: Mapping[str, Update]) -> None:
+        for key, update in updates.items():
+            self._frames[key] = update.data
+            self._errors.pop(key, None)
+            if update.error is not None:
+                if concerns_all(update.error):
+                    raise update.error
+                self._errors[key] = kind_and_text(update.error)
 
     def _reaches(self, ref: ModelRef, session: pd.Timestamp) -> bool:
         frame = self._frames.get(ref.recorder_id)

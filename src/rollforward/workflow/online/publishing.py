@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rollforward.workflow.online.judging import Judgement
     from rollforward.workflow.online.ledger.parts import ModelRef
     from rollforward.workflow.online.predictions import Predictions
+    from rollforward.workflow.online.signals import Lines
     from rollforward.workflow.online.standing import Standing
 
 SIGNALS, STRATEGY_SIGNALS = "signals.parquet", "strategy_signals.parquet"
@@ -52,16 +53,31 @@ def published(
     calendar
         Anything that `Calendar.of` takes.
     """
-    rows = {}
-    for name, models in sets.items():
-        by_session = {session: models}
-        frames = predictions.frames(models)
-        if future:
-            later = _sessions_after(session, frames, calendar)
-            by_session |= {day: standing.states[name].at(day) for day in later}
-            frames |= predictions.frames(model for chosen in by_session.values() for model in chosen)
-        rows[name] = serving_rows(frames, by_session)
+    rows = {
+        name: rows_of(standing, predictions, name, models, session, future=future, calendar=calendar)
+        for name, models in sets.items()
+    }
     return publish(rows, [name for name in standing.serving() if name in rows], prepare_func)
+
+
+def rows_of(
+    standing: Standing,
+    predictions: Predictions,
+    name: str,
+    models: Sequence[ModelRef],
+    session: pd.Timestamp,
+    *,
+    future: bool = False,
+    calendar: Any = None,
+) -> Lines:
+    """Take the rows of one strategy; arguments as for `published`."""
+    by_session = {session: models}
+    frames = predictions.frames(models)
+    if future:
+        later = _sessions_after(session, frames, calendar)
+        by_session |= {day: standing.states[name].at(day) for day in later}
+        frames |= predictions.frames(model for chosen in by_session.values() for model in chosen)
+    return serving_rows(frames, by_session)
 
 
 def publications(
@@ -90,7 +106,7 @@ def publications(
     whole = [
         _publication(
             name,
-            found.strategies[[name]].dropna() if name in found.strategies else found.strategies.iloc[:0],
+            _known(found.strategies, name),
             (session,) if judgement.partial else (),
             {day: held[name]} if name in held else {},
         )
@@ -106,6 +122,13 @@ def files_of(found: Published) -> dict[str, pd.DataFrame]:
     """Name the files of a publication; none for one without rows."""
     files = {SIGNALS: found.signals, STRATEGY_SIGNALS: found.strategies}
     return {name: frame for name, frame in files.items() if len(frame)}
+
+
+def _known(strategies: pd.DataFrame, name: str) -> pd.DataFrame:
+    if name not in strategies:
+        return strategies.iloc[:0]
+    frame, is_known = strategies[[name]], strategies[name].notna().to_numpy()
+    return frame if is_known.all() else frame[is_known]
 
 
 def _publication(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rollforward.data.times import as_time
 from rollforward.errors import MissingArtifactError
+from rollforward.workflow.online.ledger.recent import entries_since
 from rollforward.workflow.online.publishing import MERGED, SIGNALS, STRATEGY_SIGNALS
 from rollforward.workflow.online.signals import between, merge
 from rollforward.workflow.trainer.reuse import FoundRun, read_recorders
@@ -47,6 +48,7 @@ class RecordOfSignals:
         name: str = SIGNALS,
         start: TimeLike | None = None,
         entries: Sequence[Entry] | None = None,
+        about: int = 0,
     ) -> pd.DataFrame:
         """Put publications together, of which a later one stands.
 
@@ -57,9 +59,14 @@ class RecordOfSignals:
         start
             Entries for sessions before it are not looked at.
         entries
-            Those that count, in their order; ``None``: all.
+            Those that count, in their order; ``None``: all, or those since `start`, read from the newest one backwards.
+        about
+            How many these are; so many are read at once.
         """
-        found = self._chain.entries() if entries is None else list(entries)
+        if entries is not None:
+            found = list(entries)
+        else:
+            found = self._chain.entries() if start is None else entries_since(self._chain, as_time(start), about)
         if start is not None:
             found = [entry for entry in found if _last(entry) >= as_time(start)]
         base, rest = self._since_checkpoint(name, found) if start is None else ([], found)

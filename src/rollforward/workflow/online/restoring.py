@@ -24,7 +24,18 @@ logger = logging.getLogger(__name__)
 
 DESCRIPTION = "online.manager"
 _MAX_TAG = 5000
-_OPTIONS = ("freq", "calendar", "all_at_once", "future", "require_proof", "on_hold", "wait", "lease", "prepare_func")
+_OPTIONS = (
+    "freq",
+    "calendar",
+    "all_at_once",
+    "future",
+    "require_proof",
+    "on_hold",
+    "wait",
+    "lease",
+    "prepare_func",
+    "registry",
+)
 
 
 def describe(manager: Operating) -> None:
@@ -35,9 +46,7 @@ def describe(manager: Operating) -> None:
     head = manager.chain.head()
     if head is not None and not head.simulated:
         return
-    parts = {name: getattr(manager, name) for name in _OPTIONS}
-    parts |= {"begin_time": manager.begin_time, "guard": manager.guard.to_dict()}
-    parts["trainer"] = _trainer(manager.trainer)
+    parts = _parts(manager)
     kept = {name: value for name, value in parts.items() if _is_data(value)}
     left = sorted(parts.keys() - kept.keys())
     if left:
@@ -54,6 +63,23 @@ def describe(manager: Operating) -> None:
         manager.chain.experiment.set_tags(**{DESCRIPTION: text})
 
 
+def parts_that_are_data(manager: Operating) -> dict[str, Any]:
+    """Give what `describe` notes, as it is read again."""
+    kept = {name: value for name, value in _parts(manager).items() if _is_data(value)}
+    return decode(encode(kept))  # type: ignore[no-any-return]  # a dictionary again
+
+
+def parts_told(chain: Chain) -> dict[str, Any]:
+    """Read what `describe` has noted; nothing if it never did."""
+    return decode(chain.experiment.tags.get(DESCRIPTION) or "{}")  # type: ignore[no-any-return]  # a dictionary
+
+
+def _parts(manager: Operating) -> dict[str, Any]:
+    parts = {name: getattr(manager, name) for name in _OPTIONS}
+    parts |= {"begin_time": manager.begin_time, "guard": manager.guard.to_dict()}
+    return {**parts, "trainer": _trainer(manager.trainer)}
+
+
 def restored(cls: type[OnlineManager], name: str, changes: Mapping[str, Any]) -> OnlineManager:
     """Make the manager of a ledger.
 
@@ -68,7 +94,7 @@ def restored(cls: type[OnlineManager], name: str, changes: Mapping[str, Any]) ->
     head = chain.head()
     if head is None:
         raise OnlineError(f"The ledger {name!r} is empty.", "a ledger with entries.", "Run first_train() first.")
-    kept = decode(chain.experiment.tags.get(DESCRIPTION) or "{}")
+    kept = parts_told(chain)
     trainer = kept.pop("trainer", None)
     if trainer is not None and "trainer" not in changes:
         kept["trainer"] = trainer["class"](**trainer["kwargs"])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rollforward.workflow.online.planning import Newest
 
 _DONE, _NEWEST, _USUAL, _WAITING = "done", "newest", "usual", "waiting"
+_REFUSED, _MISSED = "refused", "missed"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,11 @@ class Standing:
     usual
         By strategy: how many instruments the last good session had.
     waiting
-        By strategy: the switch that did not come, because what its models predicted was not good.
+        By strategy: the switch that did not come, because what its models predicted was not good or not proved.
+    refused
+        By strategy whose switch waits: why.
+    missed
+        By strategy: sessions (ISO) that are held and have no publication of it, in order.
     """
 
     states: Mapping[str, StrategyState] = field(default_factory=dict)
@@ -43,6 +48,8 @@ class Standing:
     done: pd.Timestamp | None = None
     usual: Mapping[str, int] = field(default_factory=dict)
     waiting: Mapping[str, Switch] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+    missed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, entry: Entry | None) -> Standing:
@@ -57,6 +64,8 @@ class Standing:
             None if done is None else pd.Timestamp(done),
             dict(extra.get(_USUAL, {})),
             {name: switch_of(plain) for name, plain in extra.get(_WAITING, {}).items()},
+            dict(extra.get(_REFUSED, {})),
+            {name: tuple(sessions) for name, sessions in extra.get(_MISSED, {}).items()},
         )
 
     def extra(self) -> dict[str, Any]:
@@ -69,6 +78,8 @@ class Standing:
             _NEWEST: newest,
             _USUAL: dict(self.usual),
             _WAITING: {name: to_plain(switch) for name, switch in self.waiting.items()},
+            _REFUSED: {name: why for name, why in self.refused.items() if name in self.waiting},
+            _MISSED: {name: list(sessions) for name, sessions in self.missed.items()},
         }
         return {key: value for key, value in found.items() if value}
 

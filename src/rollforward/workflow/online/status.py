@@ -66,6 +66,8 @@ class StrategyStatus:
         Models that were to serve, and do not because of what they predicted.
     next_folds
         What is trained next, by line.
+    refused
+        Why the models that wait do.
     """
 
     name: str
@@ -77,6 +79,7 @@ class StrategyStatus:
     held: Mapping[str, str]
     waiting: tuple[str, ...]
     next_folds: tuple[NextFold, ...]
+    refused: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def status(
     strategies = tuple(
         _strategy(state, by_name.get(state.name_id), standing, calendar) for state in standing.states.values()
     )
-    problems = [*_problems(head, behind, strategies, max_behind), *_age(current, max_age, today)]
+    problems = [*_problems(manager.name, head, behind, strategies, max_behind), *_age(current, max_age, today)]
     return Status(
         manager.name,
         0 if head is None else head.seq + 1,
@@ -218,6 +221,7 @@ def _strategy(
         dict(state.held),
         () if waiting is None else tuple(_named(model) for model in waiting.models),
         tuple(_next_folds(strategy, standing.newest.get(state.name_id, {}), calendar)),
+        standing.refused.get(state.name_id, ""),
     )
 
 
@@ -247,22 +251,23 @@ def _next_start(strategy: RollingStrategy, line: str, start: pd.Timestamp, calen
 
 
 def _problems(
-    head: Entry | None, behind: int | None, strategies: tuple[StrategyStatus, ...], max_behind: int
+    name: str, head: Entry | None, behind: int | None, strategies: tuple[StrategyStatus, ...], max_behind: int
 ) -> Iterator[str]:
     if head is None:
-        yield "nothing was trained yet: rollforward online first-train"
+        yield "nothing was trained yet: rollforward online first-train FILE"
         return
     if head.simulated:
-        yield "it is a simulation and serves nobody: rollforward online adopt"
+        yield f"it is a simulation and serves nobody: rollforward online adopt {name}"
     if behind is not None and behind > max_behind:
-        yield f"{behind} sessions are not done: rollforward online routine"
+        yield f"{behind} sessions are not done: rollforward online routine {name}"
     for one in strategies:
-        if not one.models:
+        if not one.models and not one.scheduled:
             yield f"strategy {one.name!r} has no model"
         for session, reason in one.held.items():
             yield f"strategy {one.name!r} is held on {_day(session)}: {reason}"
         if one.waiting:
-            yield f"strategy {one.name!r}: {', '.join(one.waiting)} may not serve yet because of what it predicts"
+            why = one.refused or "because of what it predicts"
+            yield f"strategy {one.name!r}: {', '.join(one.waiting)} may not serve yet: {why}"
     if not any(one.role == SERVING for one in strategies):
         yield "all strategies are in the shadow: there is no signal"
 

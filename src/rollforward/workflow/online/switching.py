@@ -51,13 +51,17 @@ def switches_of(
         A switch that did not come on an earlier session.
     """
     refs = [ref for ref, _ in trained.values()]
+    standing = state.standing(session)
+    if waiting is not None and standing is not None and standing.effective > waiting.effective:
+        waiting = None  # what was to come after it has come
     if waiting is not None and not refs:
-        return [replace(waiting, effective=session, entry=None)]
+        later = state.scheduled(session)
+        return [replace(waiting, effective=session, entry=None), *(replace(one, entry=None) for one in later)]
     if chooses_itself(strategy):
         refs = [*(waiting.models if waiting else ()), *refs]
         planned = _rolled(strategy, state, refs, session, bool(model_kwargs.get(AT_ONCE)))
     else:
-        planned = _asked(strategy, state, trained, session, predictions, model_kwargs)
+        planned = _asked(strategy, state, trained, session, predictions, model_kwargs, waiting)
     return [
         Switch(strategy.name_id, tuple(models), effective, _reason(models, state.at(session)))
         for effective, models in planned
@@ -80,9 +84,14 @@ def _asked(
     session: pd.Timestamp,
     predictions: Predictions,
     model_kwargs: Mapping[str, Any],
+    waiting: Switch | None,
 ) -> list[tuple[pd.Timestamp, list[ModelRef]]]:
-    """Ask a strategy that decides itself; what it chooses serves once the test segments of all have begun."""
-    now = state.at(session)
+    """Ask a strategy that decides itself; what it chooses serves once the test segments of all have begun.
+
+    A set that waits is to it what is online: so it decides as it would if nothing had come in between.
+    """
+    served = state.at(session)
+    now = served if waiting is None else waiting.models
     recorders = [recorder for _, recorder in trained.values()]
     # A rule of rolling strategies, which a manager passes to all of them.
     known_here = takes(strategy.prepare_online_models, AT_ONCE)
@@ -92,7 +101,7 @@ def _asked(
     others = [one for one in wanted if one.require_id() not in known]
     known |= {ref.recorder_id: ref for ref in refs_of_recorders(strategy, others)}
     models = [known[one.require_id()] for one in wanted]
-    if {model.recorder_id for model in models} == {model.recorder_id for model in now}:
+    if {model.recorder_id for model in models} == {model.recorder_id for model in served}:
         return []
     starts = [model.test[0] for model in models if model.test[0] is not None]
     return [(max([session, *starts]), models)]

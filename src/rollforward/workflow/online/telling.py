@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rollforward.errors import ExperimentNotFoundError
+from rollforward.errors import ExperimentNotFoundError, LedgerError
 from rollforward.model.ens.ensemble import AverageEnsemble
 from rollforward.workflow.online import restoring, views
 from rollforward.workflow.online.ledger.chain import Chain
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rollforward.data.times import TimeLike
+    from rollforward.workflow.online.ledger.entry import Entry
     from rollforward.workflow.online.ledger.parts import ModelRef
     from rollforward.workflow.online.strategy import OnlineStrategy
     from rollforward.workflow.recorder import Recorder
@@ -44,10 +45,27 @@ class Telling:
 
     @property
     def chain(self) -> Chain:
-        """The ledger."""
-        if self._chain is None:
-            self._chain = Chain.open(self.name, create=True)
-        return self._chain
+        """The ledger.
+
+        Raises
+        ------
+        LedgerError
+            If there is none yet; `first_train` and `simulate` make it.
+        """
+        if not self._has_ledger():
+            raise LedgerError(
+                f"There is no ledger {self.name!r}.",
+                "the name of one, in this tracking store.",
+                "Run first_train() or simulate(), which begin it; is this the right store?",
+            )
+        return self._chain  # type: ignore[return-value]  # it was just found
+
+    def head(self) -> Entry | None:
+        """Read the newest entry; ``None`` if there is none, or no ledger yet."""
+        return self.chain.head() if self._has_ledger() else None
+
+    def _make_ledger(self) -> None:
+        self._chain = self._chain or Chain.open(self.name, create=True)
 
     def _has_ledger(self) -> bool:
         """Whether there is a ledger of this name; asking creates none."""
@@ -93,9 +111,11 @@ class Telling:
         Returns
         -------
         pd.Series
-            Named ``score``, indexed ``(datetime, instrument)``, each once.
+            Named ``score``, indexed ``(datetime, instrument)``, each once. A frame if `prepare_func` makes several
+            columns.
         """
-        return views.signals(self.chain, self._records(), start, end, as_known_at)
+        found: pd.Series = views.signals(self.chain, self._records(), start, end, as_known_at)
+        return found
 
     def prepare_signals(self, prepare_func: Callable[[Any], Any] | None = None, over_write: bool = False) -> pd.Series:
         """Merge what the strategies said in another way; what is published stays.
@@ -110,9 +130,9 @@ class Telling:
         """
         if prepare_func is not None:
             self.prepare_func = prepare_func
-        return views.merged_anew(
-            self.chain, self._records(), self.prepare_func or AverageEnsemble(), everything=over_write
-        )
+        prepare = self.prepare_func or AverageEnsemble()
+        found: pd.Series = views.merged_anew(self.chain, self._records(), prepare, everything=over_write)
+        return found
 
     def get_collector(self, **kwargs: Any) -> MergeCollector:
         """Make a collector over the collectors of all strategies; arguments go to theirs."""

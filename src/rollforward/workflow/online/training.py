@@ -50,19 +50,20 @@ class Training:
         for fold, recorder in zip(ahead, self._prepared(strategy, ahead), strict=True):
             self._begun[strategy, fold.task_hash] = recorder
 
-    def end(self) -> int:
-        """Train all that was begun, strategy by strategy; tell how many."""
-        begun, self._begun = self._begun, {}
-        for strategy in dict.fromkeys(name for name, _ in begun):
-            keys = [key for key in begun if key[0] == strategy]
-            ended = self._ended(strategy, [begun[key] for key in keys])
+    def end(self, strategy: str | None = None) -> int:
+        """Train all that was begun, of one strategy or of all, one after the other; tell how many."""
+        names = dict.fromkeys(name for name, _ in self._begun) if strategy is None else [strategy]
+        n_begun = len(self._begun)
+        for one in names:
+            keys = [key for key in self._begun if key[0] == one]
+            ended = self._ended(one, [self._begun.pop(key) for key in keys])
             self._trained |= dict(zip(keys, ended, strict=True))
-        return len(begun)
+        return n_begun - len(self._begun)
 
     def train(self, strategy: str, folds: Sequence[DueFold]) -> list[Recorder]:
         """Train folds of a strategy, unless that was done; finished recorders in their order."""
         if any((strategy, fold.task_hash) in self._begun for fold in folds):
-            self.end()
+            self.end(strategy)
         missing = [fold for fold in folds if (strategy, fold.task_hash) not in self._trained]
         prepared = self._ended(strategy, self._prepared(strategy, missing)) if missing else []
         new = dict(zip(map(id, missing), prepared, strict=True))

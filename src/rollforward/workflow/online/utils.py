@@ -117,11 +117,15 @@ class OnlineToolR(OnlineTool):
         ExperimentNotFoundError
             If there is no such experiment, or none is named anywhere.
         """
-        recorders = _as_list(recorder)
-        experiment = self._experiment(exp_name)
+        experiment = self.show(recorder, exp_name)
+        logger.info("%d models are online in experiment %r.", len(_as_list(recorder)), experiment.name)
+
+    def show(self, recorder: Recorder | Sequence[Recorder], exp_name: str | None = None) -> Experiment:
+        """Do what `reset_online_tag` does without a word; return the experiment."""
+        recorders, experiment = _as_list(recorder), self._experiment(exp_name)
         write_set(experiment, recorders)
         self._mirror(experiment, recorders)
-        logger.info("%d models are online in experiment %r.", len(recorders), experiment.name)
+        return experiment
 
     def point(self, recorder: Recorder | Sequence[Recorder], exp_name: str | None = None) -> None:
         """Do the part of `reset_online_tag` that decides: one write. `mirror` does the rest."""

@@ -10,7 +10,7 @@ from rollforward.workflow.online.ledger.entry import FIRST_TRAIN, ROUTINE
 from rollforward.workflow.online.ledger.parts import SERVING
 from rollforward.workflow.online.publishing import SIGNALS, STRATEGY_SIGNALS
 from rollforward.workflow.online.record_of_signals import of_interval
-from rollforward.workflow.online.signals import PRED, SCORE, score_of
+from rollforward.workflow.online.signals import SCORE, publish, score_of
 from rollforward.workflow.trainer.reuse import FoundRun, read_recorders
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rollforward.workflow.online.ledger.chain import Chain
     from rollforward.workflow.online.ledger.entry import Entry
     from rollforward.workflow.online.record_of_signals import RecordOfSignals
+    from rollforward.workflow.online.signals import Lines
     from rollforward.workflow.online.strategy import OnlineStrategy
     from rollforward.workflow.recorder import Recorder
 
@@ -51,15 +52,13 @@ def signals(
     start: TimeLike | None,
     end: TimeLike | None,
     as_known_at: datetime | str | None,
-) -> pd.Series:
+) -> Any:
     """Read the published signals, see `OnlineManager.get_signals`."""
-    frame = record.read(SIGNALS, entries=_known(chain.entries(), as_known_at))
-    return of_interval(frame, start, end)[SCORE]
+    frame = of_interval(record.read(SIGNALS, entries=_known(chain.entries(), as_known_at)), start, end)
+    return frame[SCORE] if list(frame.columns) == [SCORE] else frame
 
 
-def merged_anew(
-    chain: Chain, record: RecordOfSignals, prepare_func: Callable[[Any], Any], *, everything: bool
-) -> pd.Series:
+def merged_anew(chain: Chain, record: RecordOfSignals, prepare_func: Callable[[Any], Any], *, everything: bool) -> Any:
     """Merge what the strategies that serve said, in another way."""
     entries = chain.entries()
     routines = [entry for entry in entries if entry.kind == ROUTINE]
@@ -68,7 +67,9 @@ def merged_anew(
     columns = {name: frame[name].dropna() for name in serving if name in frame}
     if not columns:
         return score_of(frame.iloc[:, :0].assign(score=0.0))
-    return score_of(prepare_func({(name, PRED): {(name,): scores} for name, scores in columns.items()}))
+    lines: dict[str, Lines] = {name: {(name,): scores} for name, scores in columns.items()}
+    frame = publish(lines, columns, prepare_func).signals
+    return frame[SCORE] if list(frame.columns) == [SCORE] else frame
 
 
 def _known(entries: list[Entry], as_known_at: datetime | str | None) -> list[Entry]:

@@ -11,14 +11,19 @@ import pandas as pd
 
 from rollforward.data.calendar import resolve
 from rollforward.errors import OnlineError
-from rollforward.workflow.online.day import Day
+from rollforward.workflow.online.again import try_again
+from rollforward.workflow.online.announcing import tell_hold
+from rollforward.workflow.online.day import Day, put_off
 from rollforward.workflow.online.desk import definition_or_nothing
-from rollforward.workflow.online.ledger.entry import ADD_STRATEGY, FIRST_TRAIN, PROMOTE, ROLLBACK, ROUTINE, Entry
+from rollforward.workflow.online.ledger.entry import ADD_STRATEGY, FIRST_TRAIN, ROUTINE, Entry
 from rollforward.workflow.online.ledger.parts import StrategyState, Switch
-from rollforward.workflow.online.mirrors import Mirrors, has_switched
+from rollforward.workflow.online.marks import held_in
+from rollforward.workflow.online.mirrors import Mirrors
 from rollforward.workflow.online.plan import Plan, plan_sessions
+from rollforward.workflow.online.promoting import require_champions
+from rollforward.workflow.online.revising import Revision
 from rollforward.workflow.online.routine import Routine
-from rollforward.workflow.online.sessions import before, sessions_between
+from rollforward.workflow.online.sessions import sessions_between
 from rollforward.workflow.online.standing import Standing
 
 if TYPE_CHECKING:
@@ -77,7 +82,11 @@ class Work:
             If another process is at work, and nobody wants to wait.
         """
         with self.chain.lease(wait=self._wait, seconds=self._lease):
-            yield self.chain.head()
+            head = self.chain.head()
+            if head is not None and self.desk.on_hold is not None and held_in(head) and not head.simulated:
+                self._repair(head)  # the tags first, then the hook
+                tell_hold(self.desk, self.chain, head)
+            yield head
 
     def begin(self, strategies: Sequence[OnlineStrategy], session: pd.Timestamp) -> Entry:
         """Train what strategies begin with and let serve what serves at a session; those that have begun stay."""
@@ -89,6 +98,7 @@ class Work:
                 self._repair(head)
                 return head
             if head is not None:
+                self._repair(head)
                 session = Standing.of(head).done or head.session
             return self._begun(head, new, session)
 
@@ -96,6 +106,7 @@ class Work:
         kind = FIRST_TRAIN if head is None else ADD_STRATEGY
         if not self.simulated:
             self.mirrors.require_free(strategy.name_id for strategy in new)
+        require_champions(self.desk, new, Standing.of(head).states)
         before = Standing.of(head)
         states = {
             one.name_id: StrategyState(one.name_id, one.role, definition_or_nothing(one), published_to=before.done)
@@ -106,7 +117,9 @@ class Work:
         routine = self._routine(new)
         with self.chain.begin(kind, session, simulated=self.simulated) as draft:
             routine.train(day)
-            routine.require_proof(day)
+            if before.done is not None:  # what is published was published without them
+                put_off(day, self.next_session(session))
+            routine.accepting.require_proof(day)
             entry = draft.commit(
                 Entry(
                     kind,
@@ -118,13 +131,15 @@ class Work:
                     extra=day.standing.extra(),
                 )
             )
-        self.mirrors.follow(entry, session, routine.predictions)
+        shown = self.shown(entry)
+        self.mirrors.follow(entry, shown, routine.predictions)
         logger.info(
-            "%d strategies have begun on %s: %d folds trained, %d models serve.",
+            "%d strategies have begun on %s: %d folds trained, %d models serve from %s on.",
             len(new),
             session.date(),
             len(day.trained),
-            sum(len(switch.models) for switch in day.switches if switch.effective <= session),
+            sum(len(day.standing.states[one.name_id].at(shown)) for one in new),
+            shown.date(),
         )
         return entry
 
@@ -135,15 +150,17 @@ class Work:
             standing = Standing.of(head)
             todo = self.due(head, target)
             self._repair(head)
+            if not self.simulated:  # that has the same data as before
+                head = try_again(self.desk, self.chain, self.record, head)
             if not todo:
                 return self._done_before(head, standing, target)
             routine = self._routine(self.desk.strategies)
-            last = standing.done or head.session
             for session in todo:
                 head = routine.run(head, session, todo[-1])
-                if has_switched(head, session, last):
-                    self.mirrors.follow(head, session, routine.predictions)
-                last = session
+                shown = self.shown(head)
+                if self.mirrors.is_behind(head, shown, session):
+                    self.mirrors.follow(head, shown, routine.predictions)
+                tell_hold(self.desk, self.chain, head)
             return head
 
     def due(self, head: Entry, target: pd.Timestamp) -> list[pd.Timestamp]:
@@ -161,19 +178,31 @@ class Work:
             return plan_sessions(self.desk, Standing(), [begin], FIRST_TRAIN)
         return plan_sessions(self.desk, Standing.of(head), self.due(head, target), ROUTINE)
 
+    def repair(self) -> None:
+        """Let tags say what the head says, whoever died before."""
+        with self.alone() as head:
+            self._repair(self.live(head))
+
     def _repair(self, head: Entry) -> None:
         """Let tags say what a process may have died before saying."""
-        session = head.session
-        if head.kind in (ROLLBACK, PROMOTE):
-            session = max([session, *(one.effective for one in head.switches)])
-        if has_switched(head, session, before(head.session, resolve(self.desk.calendar))):
-            self.mirrors.follow(head, session)
+        shown, done = self.shown(head), Standing.of(head).done
+        if head.kind != ROUTINE or self.mirrors.is_behind(head, shown, done):
+            self.mirrors.follow(head, shown)
+        else:
+            self.mirrors.follow_registry(head, shown)
+
+    def shown(self, head: Entry) -> pd.Timestamp:
+        """Find the session that the pointers speak of: the first that is not done."""
+        done = Standing.of(head).done
+        return head.session if done is None else self.next_session(done)
 
     def _done_before(self, head: Entry, standing: Standing, target: pd.Timestamp) -> Entry:
-        logger.info("Session %s is done already; nothing happens.", target.date())
         if standing.done == head.session == target and head.kind == ROUTINE:
+            logger.info("Session %s is done already; nothing happens.", target.date())
             return head
         done = [one for one in self.chain.entries() if one.kind == ROUTINE and one.session <= target]
+        text = "is done already" if done else "lies before what the ledger begins with"
+        logger.info("Session %s %s; nothing happens.", target.date(), text)
         # Of one session the latest; a session that was published again later is not later itself.
         return max(reversed(done), key=lambda one: one.session) if done else head
 
@@ -186,11 +215,14 @@ class Work:
                 raise OnlineError(
                     f"Session {session.date()} was not done.", "a session with a routine.", "Run routine()."
                 )
-            if not any(one.held or one.partial for one in entries[-1].publications):
+            if not Revision(self.desk, self.chain, self.record, entries).wanted:
                 logger.info("Session %s is neither held nor partial; nothing happens.", session.date())
+                self._repair(head)
                 return entries[-1]
-            sets = self.chain.book().online_at(session)
-            return self._routine(self.desk.strategies).revise(head, session, sets)
+            self._repair(head)
+            entry = Revision(self.desk, self.chain, self.record, entries).run(head) or head
+            tell_hold(self.desk, self.chain, entry)
+            return entry
 
     def change(
         self,
@@ -220,8 +252,7 @@ class Work:
                 self.mirrors.require_free(state.name_id for state in head.states)
             standing = Standing.of(head)
             session = standing.done or head.session
-            is_open = standing.done is None
-            effective = session if is_open else self.next_session(session)
+            effective = self.shown(head)
             after, switches = make(standing, session, effective)
             with self.chain.begin(kind, session, simulated=self.simulated) as draft:
                 entry = draft.commit(

@@ -75,7 +75,7 @@ def test_sessions_that_are_not_done():
     found = status(manager(entry_of("2020-02-06")), max_age=None)
 
     assert found.behind == 2
-    assert found.problems == ("2 sessions are not done: rollforward online routine",)
+    assert found.problems == ("2 sessions are not done: rollforward online routine desk",)
     assert status(manager(entry_of("2020-02-06")), max_age=None, max_behind=2).ok
     begun = replace(entry_of("2020-02-10"), extra={})
     assert status(manager(begun), max_age=None).behind == 1  # the session of the first training is one of them

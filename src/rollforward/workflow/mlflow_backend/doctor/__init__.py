@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rollforward.errors import RollforwardError
 from rollforward.workflow.mlflow_backend.doctor.finding import Finding, Level, note, problem
-from rollforward.workflow.mlflow_backend.doctor.machine import calendar_horizon, packages
+from rollforward.workflow.mlflow_backend.doctor.machine import calendar_horizon, folders, packages
 from rollforward.workflow.mlflow_backend.doctor.runs import awaited, dead, leftovers
 from rollforward.workflow.mlflow_backend.doctor.server import http_server
 from rollforward.workflow.mlflow_backend.doctor.store import (
@@ -23,13 +23,15 @@ from rollforward.workflow.mlflow_backend.store.client import checked_uri
 from rollforward.workflow.mlflow_backend.store.reach import is_server, scheme_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from rollforward.workflow.mlflow_backend.alive.dead import DeadRun
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Finding", "Level", "examine"]
+_OF_THE_STORE = ("store", "server", "access", "clock", "sharing", "speed", "tables", "whole", "writable", "artifacts")
+
+__all__ = ["Finding", "Level", "examine", "is_well", "safely"]
 
 
 def examine(uri: str, *, fix: bool = False) -> list[Finding]:
@@ -48,20 +50,35 @@ def examine(uri: str, *, fix: bool = False) -> list[Finding]:
     list of Finding
         In the order they were looked at. After a repair, what is found then.
     """
-    found = list(packages())
-    reached = _safely("store", lambda: _store(uri, fix=fix))
+    found = [*packages(), *safely("folders", lambda: folders(uri))]
+    reached = safely("store", lambda: _store(uri, fix=fix))
     found += reached
-    # To open a database is to create or to migrate its tables: an examination does neither.
-    is_open = not any(item.level is Level.PROBLEM for item in reached) and is_open_to_all(uri)
+    is_open = is_well(uri, reached)
     before: list[DeadRun] = []
     if is_open and fix:
         with suppress(RollforwardError):  # the same is found below
             before = awaited(uri)
     # Uploaded before runs are judged: what waits says how they ended.
-    waiting = _safely("spool", lambda: leftovers(uri, fix=fix))
+    waiting = safely("spool", lambda: leftovers(uri, fix=fix))
     if is_open:
-        found += _safely("runs", lambda: dead(uri, fix=fix, before=before))
-    return found + waiting + _safely("calendar", calendar_horizon)
+        found += safely("runs", lambda: dead(uri, fix=fix, before=before))
+    return found + waiting + safely("calendar", calendar_horizon)
+
+
+def is_well(uri: str, found: Sequence[Finding]) -> bool:
+    """Whether a store may be opened for more.
+
+    To open a database is to create or to migrate its tables: an examination does neither.
+
+    Parameters
+    ----------
+    uri
+        The store.
+    found
+        What was found of it.
+    """
+    is_bad = any(item.level is Level.PROBLEM and item.check in _OF_THE_STORE for item in found)
+    return not is_bad and is_open_to_all(uri)
 
 
 def _store(uri: str, *, fix: bool) -> Iterator[Finding]:
@@ -80,7 +97,7 @@ def _store(uri: str, *, fix: bool) -> Iterator[Finding]:
         yield note("store", f"Of stores of the kind {scheme_of(uri)!r} nothing is known here.")
 
 
-def _safely(check: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
+def safely(check: str, look: Callable[[], Iterator[Finding]]) -> list[Finding]:
     """Make a finding of an error: an examination that stops at the first ailment is of little use."""
     found: list[Finding] = []
     try:

@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 ARGV = "cmd-sys.argv"
 _VARIABLES = ("_QLIB_", "ROLLFORWARD_")
+# As in `rollforward run FILE --set task.loader.kwargs.password=word`.
+_ASSIGNMENT = re.compile(r"(?P<path>(?:--set=)?(?:[\w.\\-]*\.)?(?P<key>[\w-]+))=.*", re.DOTALL)
 _OPTION = re.compile(r"--?(?P<name>[A-Za-z][\w-]*)(?P<value>=.*)?", re.DOTALL)
 
 
@@ -37,9 +39,17 @@ def command_line() -> str:
         elif is_secret and option is not None and option["value"]:
             shown.append(f"{argument[: option.start('value')]}={HIDDEN}")
         else:
-            shown.append(mask_credentials(argument))
+            shown.append(_masked_value(argument))
         hide_next = is_secret and option is not None and not option["value"]
     return " ".join(shown)
+
+
+def _masked_value(argument: str) -> str:
+    """Hide the credentials of addresses, and the value of ``path.to.key=value`` if the key is named like a secret."""
+    assignment = _ASSIGNMENT.fullmatch(argument)
+    if assignment is not None and masked("x", assignment["key"].replace("-", "_")) == HIDDEN:
+        return f"{assignment['path']}={HIDDEN}"
+    return mask_credentials(argument)
 
 
 def tags() -> dict[str, str]:

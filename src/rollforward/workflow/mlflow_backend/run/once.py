@@ -9,8 +9,9 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from rollforward.errors import TrackingError
-from rollforward.workflow.mlflow_backend.store.client import client_for, is_away, mapped
+from rollforward.workflow.mlflow_backend.store.client import client_for, is_away, mapped, store_of
 from rollforward.workflow.mlflow_backend.values import MAX_PARAM, check_keys
+from rollforward.workflow.mlflow_backend.write import sqlite
 
 # A database that is locked at the moment; the client of a server tries again by itself.
 _TRIES = 3
@@ -30,6 +31,9 @@ def put_param_once(uri: str, run_id: str, key: str, value: str) -> str:
             f"The param {key!r} has {len(value)} characters.", f"at most {MAX_PARAM}, where it is written at once."
         )
     client = client_for(uri)
+    with mapped(f"log param {key!r} to run {run_id}"):
+        if sqlite.insert(store_of(client), run_id, params={key: value}):
+            return value
     for left in reversed(range(_TRIES)):
         with mapped(f"log param {key!r} to run {run_id}"):
             try:

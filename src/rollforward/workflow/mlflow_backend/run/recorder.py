@@ -24,6 +24,7 @@ from rollforward.workflow.mlflow_backend.spool.staging import SpooledArtifacts
 from rollforward.workflow.mlflow_backend.store.client import client_for, mapped, store_of
 from rollforward.workflow.mlflow_backend.store.http_store import brief
 from rollforward.workflow.mlflow_backend.values import MAX_PARAM, MAX_TAG
+from rollforward.workflow.mlflow_backend.write import sqlite
 from rollforward.workflow.mlflow_backend.write.writer import RunWriter, SyncWriter
 from rollforward.workflow.recorder import Recorder, checked_status
 
@@ -199,6 +200,18 @@ class MLflowRecorder(LoggedRun):
             self._artifacts.put_texts({"traceback.txt": full_traceback(error)})
         except TrackingError as reason:
             logger.warning("The traceback of run %s was not kept: %s", self.id, reason)
+
+    def conclude(self, status: str, tags: Mapping[str, str]) -> None:
+        """Set the last tags and close the run; see `Recorder.conclude`."""
+        texts, now = self._texts("tag", tags, MAX_TAG), datetime.now(UTC)
+        if not self._is_open and self._spool is None:
+            with mapped(f"end run {self.require_id()}"):
+                store = store_of(client_for(self.uri))
+                end = checked_status(status), int(now.timestamp() * 1000)
+                if sqlite.insert(store, self.require_id(), tags=texts, end=end):
+                    self.status, self.ended_at, self._is_stale = status, now, True
+                    return
+        super().conclude(status, tags)
 
     def put_param_once(self, key: str, value: str) -> str:
         """Log one parameter now, unless it is there; see `Recorder.put_param_once`."""

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from rollforward.errors import TrackingError
 from rollforward.workflow.mlflow_backend.store.client import client_for, store_of
 from rollforward.workflow.mlflow_backend.store.store_errors import NOT_FOUND, error_code, mapped
+from rollforward.workflow.mlflow_backend.write import sqlite
 from rollforward.workflow.mlflow_backend.write.sending import Request, Sender, tag
 
 if TYPE_CHECKING:
@@ -68,8 +69,9 @@ class Operations:
     def end(self, status: str, milliseconds: int) -> None:
         """Write the status, and the time of the end in milliseconds since 1970."""
         with mapped(f"end run {self._run_id}"):
-            number = RunStatus.from_string(status)
-            store_of(client_for(self._uri)).update_run_info(self._run_id, number, milliseconds, None)
+            number, store = RunStatus.from_string(status), store_of(client_for(self._uri))
+            if not sqlite.insert(store, self._run_id, end=(RunStatus.to_string(number), milliseconds)):
+                store.update_run_info(self._run_id, number, milliseconds, None)
 
     def note(self, refused: Refused) -> None:
         """Keep with the run what the store did not take."""

@@ -67,6 +67,8 @@ _TAGS = (
     " ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value"
 )
 
+_END = "UPDATE runs SET status = ?, end_time = ? WHERE run_uuid = ? AND lifecycle_stage = 'active'"
+
 _known: weakref.WeakKeyDictionary[Engine, bool] = weakref.WeakKeyDictionary()
 
 
@@ -76,15 +78,23 @@ def insert(
     points: Sequence[Point] = (),
     params: Mapping[str, str] = _NONE,
     tags: Mapping[str, str] = _NONE,
+    end: tuple[str, int] | None = None,
 ) -> bool:
-    """Write points, params and tags, if the store is an SQLite database as it is known here.
+    """Write points, params, tags and the end of a run, if the store is an SQLite database as it is known here.
+
+    Parameters
+    ----------
+    store, run_id, points, params, tags
+        What is written, and where.
+    end
+        Status and time, in milliseconds since 1970; ``None``: the run goes on, or has ended.
 
     Returns
     -------
     bool
         Whether they are written; if not, nothing is, and MLflow's own way says why it cannot be.
     """
-    engine = _engine_of(store)
+    engine = engine_of(store)
     if engine is None or _RUN_NAME in tags:
         return False
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  # loaded already, or there is no such store
@@ -96,6 +106,8 @@ def insert(
                 _insert(connection, run_id, points[first : first + _ROWS])
             is_taken = _insert_params(connection, run_id, params)
             _execute(connection, _TAGS, run_id, tags)
+            if end is not None:
+                connection.exec_driver_sql(_END, (*end, run_id))
             if not is_taken or connection.exec_driver_sql(_STAGE, (run_id,)).scalar() != "active":
                 connection.rollback()
                 return False
@@ -142,7 +154,7 @@ def _row(run_id: str, point: Point) -> _Row:
     return run_id, key, math.copysign(sys.float_info.max, value), time, step, 0
 
 
-def _engine_of(store: Any) -> Engine | None:
+def engine_of(store: Any) -> Engine | None:
     """Return the engine of a store whose tables are those that are written here."""
     engine: Engine | None = getattr(store, "engine", None)
     if engine is None or engine.dialect.driver != "pysqlite":

@@ -255,10 +255,12 @@ class SyncWriter:
 
     def _put(self, entry: tuple[Any, ...]) -> None:
         self._before()
-        requests = self._builder.build([entry]).requests()
+        batch = self._builder.build([entry])
         refused = Refused(self._run_id)
         with mapped(f"log to run {self._run_id}"):
-            for request in requests:
+            if batch.tags and not (batch.points or batch.params) and self._sender.insert([], {}, batch.tags):
+                return
+            for request in batch.requests():
                 refused.add(self._sender.send(request))
         error = refused.error()
         if error is not None:

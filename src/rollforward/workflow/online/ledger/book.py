@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 
+from rollforward.data.times import as_time
+from rollforward.errors import CalendarError
 from rollforward.workflow.online.ledger.parts import SERVING, overwritten
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ class Book:
         dict
             Strategy to its models. A strategy that had none yet is not in it.
         """
-        session, known = pd.Timestamp(t), self._known(as_known_at)
+        session, known = as_time(t), self._known(as_known_at)
         names = self._written if strategy is None else [strategy]
         found = {name: self._decide(name, session, known) for name in names}
         return {name: switch.models for name, switch in found.items() if switch is not None}
@@ -93,7 +95,7 @@ class Book:
 
     def switch_at(self, t: Any, strategy: str, as_known_at: datetime | str | None = None) -> Switch | None:
         """Return the switch that is behind `set_at`."""
-        return self._decide(strategy, pd.Timestamp(t), self._known(as_known_at))
+        return self._decide(strategy, as_time(t), self._known(as_known_at))
 
     def _known(self, moment: datetime | str | None) -> int:
         """Return how many entries were recorded by a moment."""
@@ -173,5 +175,10 @@ def _utc(moment: datetime | str | None) -> datetime:
     """Read a moment; without a zone it is local time, and an unknown one is before all others."""
     if moment is None:
         return datetime.min.replace(tzinfo=UTC)
-    time = pd.Timestamp(moment).to_pydatetime()
+    try:
+        time = pd.Timestamp(moment).to_pydatetime()
+    except ValueError as error:
+        raise CalendarError(
+            f"{moment!r} is not a moment.", 'a date, or one with a time: "2024-01-31 18:00".'
+        ) from error
     return time.astimezone(UTC)

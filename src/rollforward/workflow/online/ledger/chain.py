@@ -16,9 +16,9 @@ from rollforward import workflow
 from rollforward.errors import ExperimentNotFoundError, LedgerError, TrackingError
 from rollforward.workflow.online.ledger.book import Book
 from rollforward.workflow.online.ledger.draft import Draft
-from rollforward.workflow.online.ledger.lease import Lease, holder_in
+from rollforward.workflow.online.ledger.lease import ELSEWHERE, Lease, holder_in
 from rollforward.workflow.online.ledger.links import HEAD, ROOT, Links
-from rollforward.workflow.online.ledger.packing import Plain, Stored, from_tags, unpacked
+from rollforward.workflow.online.ledger.packing import SUMMARY, Plain, Stored, from_tags, unpacked
 from rollforward.workflow.task.recorders import tags_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ROOT_NAME = "root"
+# Entries of a simulation after which it is noted where the chain ends; readers go on from there link by link.
+NOTE_EVERY = 20
 
 
 class Chain:
@@ -52,6 +54,8 @@ class Chain:
         self.experiment = experiment
         self.links = Links(experiment, root)
         self._lease: Lease | None = None
+        self._own: Recorder | None = None
+        self._noted = True
         self._newest: str | None = None
         self._order: list[str] = []
         self._plain: dict[str, Plain] = {}
@@ -121,6 +125,17 @@ class Chain:
             self._stored[run_id] = unpacked(self._plain_of(run_id), self._plain_of)
         return self._stored[run_id].entry
 
+    def knows(self, run_id: str) -> bool:
+        """Whether an entry was read already."""
+        return run_id in self._plain
+
+    def read_newest(self, number: int) -> None:
+        """Read the newest runs in one listing, so that `entry` finds them."""
+        for run in self.experiment.list_recorders(self.experiment.RT_L, max_results=number):
+            tags = tags_of(run)
+            if SUMMARY in tags and run.require_id() not in self._plain:
+                self._plain[run.require_id()] = from_tags(run.require_id(), tags)
+
     def recorder(self, entry: Entry) -> Recorder:
         """Return the run of an entry, for its artifacts."""
         return self.links.run(entry.run_id)
@@ -186,22 +201,50 @@ class Chain:
         OnlineBusyError
             If this chain holds the lease and somebody took it over.
         """
+        if simulated and self._own is not None:
+            return Draft.begin(self, self._own, self._stored[self._own.require_id()], kind, session, simulated=True)
         tip = self._tip()
         if self._lease is not None:
-            self._lease.check(tip)
+            self._lease.check(self._leased(tip))
         return Draft.begin(self, tip, self._stored_in(tip), kind, session, simulated=simulated)
 
-    def took(self, stored: Stored, run: Recorder) -> None:
-        """Take note of an entry that was just committed: the end of the chain, with the lease on it."""
+    def took(self, stored: Stored, run: Recorder, simulated: bool = False) -> None:
+        """Take note of an entry that was just committed: the end of the chain.
+
+        Parameters
+        ----------
+        stored
+            The entry.
+        run
+            Its run; the lease is on it, unless the entry was simulated.
+        simulated
+            The lease stays where it is, and only every so often it is noted where the chain ends.
+        """
         run_id = stored.entry.run_id
         self._plain[run_id], self._stored[run_id], self._newest = stored.plain, stored, run_id
-        if self._lease is not None:
+        self._noted = False
+        if self._lease is not None and simulated:
+            self._own = run
+            if stored.entry.seq % NOTE_EVERY:
+                return
+        elif self._lease is not None:
+            self._own = None
             self._lease.moved(run)
+        self._note()
+
+    def _note(self) -> None:
+        if self._noted:
+            return
+        self._noted = True
         try:
-            self.experiment.set_tags(**{HEAD: run_id})
+            self.experiment.set_tags(**{HEAD: self._newest})
         except TrackingError as error:
             # A note that saves steps; readers go on from an older one.
             logger.warning("The head of the ledger %r is not noted: %s", self.name, error)
+
+    def is_own(self, run: Recorder) -> bool:
+        """Whether a run is an entry that this object simulated under the lease it holds, with nobody after it."""
+        return run is self._own
 
     @property
     def lease_held(self) -> Lease | None:
@@ -228,18 +271,24 @@ class Chain:
         OnlineBusyError
             If somebody else holds it and ``wait`` is false.
         """
-        lease = Lease(self._tip, seconds)
+        lease = Lease(lambda: self._leased(self._tip()), seconds)
         lease.take(wait=wait)
         self._lease = lease
         try:
             yield lease
         finally:
-            self._lease = None
+            self._lease = self._own = None
+            self._note()
             lease.release()
 
     def holder(self) -> Holder | None:
         """Return who is at work on this ledger; ``None`` if nobody is."""
-        return holder_in(self._tip())
+        return holder_in(self._leased(self._tip()))
+
+    def _leased(self, tip: Recorder) -> Recorder:
+        """Read the run that the lease is on: the last one of the chain, or the one that this names."""
+        elsewhere = tags_of(tip).get(ELSEWHERE)
+        return tip if elsewhere is None else self.links.run(elsewhere)
 
 
 def _begin(experiment: Experiment) -> None:

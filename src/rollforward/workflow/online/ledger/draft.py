@@ -46,16 +46,26 @@ class Draft:
         Its own run.
     leftovers
         Ids of runs that others began after the same one.
+    simulated
+        Whether nobody is served: then the lease stays where it is.
     """
 
     def __init__(
-        self, chain: Chain, tip: Recorder, before: Stored | None, recorder: Recorder, leftovers: list[str]
+        self,
+        chain: Chain,
+        tip: Recorder,
+        before: Stored | None,
+        recorder: Recorder,
+        leftovers: list[str],
+        *,
+        simulated: bool = False,
     ) -> None:
         self.recorder = recorder
         self._chain = chain
         self._tip = tip
         self._before = before
         self._leftovers = leftovers
+        self._simulated = simulated
         self._is_decided = False
 
     @classmethod
@@ -65,15 +75,10 @@ class Draft:
         """Create the run of an entry; see `Chain.begin`."""
         if kind not in KINDS:
             raise LedgerError(f"{kind!r} is no kind of an entry.", f"one of {', '.join(KINDS)}.")
-        # Noted before the run is there: who finds no note need not search for leftovers, whatever the ledger's length.
-        leftovers = []
-        if BEGUN in tags_of(tip):
-            leftovers = list(chain.experiment.list_recorders(filter_string=f"tags.`{PREVIOUS}` = '{tip.id}'"))
-        else:
-            tip.set_tags(**{BEGUN: datetime.now(UTC).isoformat()})
+        leftovers = _leftovers(chain, tip, simulated=simulated)
         tags = {KIND: kind, SESSION: session.isoformat(), PREVIOUS: tip.require_id()}
         name = f"{'simulated ' if simulated else ''}{kind.replace('_', ' ')} {session:%Y-%m-%d}"
-        return cls(chain, tip, before, chain.experiment.add_run(name, tags), leftovers)
+        return cls(chain, tip, before, chain.experiment.add_run(name, tags), leftovers, simulated=simulated)
 
     def __enter__(self) -> Self:
         """Return the draft."""
@@ -134,7 +139,7 @@ class Draft:
         if winner != self.run_id:
             self._throw_away([self.run_id])
             raise self._too_late(winner)
-        self._chain.took(stored, self.recorder)
+        self._chain.took(stored, self.recorder, self._simulated)
         self._throw_away(self._leftovers)
         return stored.entry
 
@@ -176,9 +181,8 @@ class Draft:
         lease = self._chain.lease_held
         if lease is not None:
             # Whoever finds the new head finds it taken.
-            tags |= lease.carry(self.recorder)
-        self.recorder.set_tags(**tags)
-        self.recorder.end_run(self.recorder.STATUS_FI)
+            tags |= lease.stay() if self._simulated else lease.carry(self.recorder)
+        self.recorder.conclude(self.recorder.STATUS_FI, tags)
 
     def _throw_away(self, run_ids: list[str]) -> None:
         for run_id in run_ids:
@@ -189,3 +193,15 @@ class Draft:
                 return
             except TrackingError as error:
                 logger.debug("Run %s stays: %s", run_id, error)
+
+
+def _leftovers(chain: Chain, tip: Recorder, *, simulated: bool) -> list[str]:
+    """Find runs that were begun after a run of the chain, and never became the next one."""
+    # Noted before the run is there: who finds no note need not search for leftovers, whatever the ledger's length. A
+    # simulation notes nothing, and searches once, when it goes on.
+    if simulated or BEGUN in tags_of(tip):
+        if chain.is_own(tip):
+            return []
+        return list(chain.experiment.list_recorders(filter_string=f"tags.`{PREVIOUS}` = '{tip.id}'"))
+    tip.set_tags(**{BEGUN: datetime.now(UTC).isoformat()})
+    return []

@@ -26,6 +26,8 @@ __all__ = ["KINDS", "SERVING", "SHADOW", "Entry", "ModelRef", "Publication", "St
 
 FIRST_TRAIN, ROUTINE, ADD_STRATEGY = "first_train", "routine", "add_strategy"
 PROMOTE, ROLLBACK, ADOPT = "promote", "rollback", "adopt"
+# In ``extra`` of a routine that published an earlier session again: that session.
+REVISES = "revises"
 KINDS = (FIRST_TRAIN, ROUTINE, ADD_STRATEGY, PROMOTE, ROLLBACK, ADOPT)
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _PARAM, _SIGN = "lease.", "online.lease."
+# Tag of a run: the one that the lease is on instead.
+ELSEWHERE = "online.lease_on"
 _RELEASED = "released"
 # Signs of life in the time after which a holder counts as dead.
 _BEATS = 3
@@ -234,6 +236,10 @@ class Lease:
             return {}
         run.put_param_once(f"{_PARAM}0", self.holder.to_param())
         return {f"{_SIGN}0": datetime.now(UTC).isoformat()}
+
+    def stay(self) -> dict[str, str]:
+        """Return tags for a run that is to be the next head, by which the lease is found where it is."""
+        return {} if self._place is None else {ELSEWHERE: self._place[0].require_id()}
 
     def moved(self, run: Recorder) -> None:
         """Take note that a run to which the lease was carried is the head now."""

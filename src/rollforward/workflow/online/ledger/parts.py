@@ -98,6 +98,8 @@ class Switch:
         Why.
     entry
         Id of the entry that recorded it; set when it is committed.
+    proved
+        Whether its models were proved to know nothing of the future, where that is asked for.
     """
 
     strategy: str
@@ -105,6 +107,7 @@ class Switch:
     effective: Session
     reason: str
     entry: str | None = None
+    proved: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from rollforward.data.handler import DataHandler, DataHandlerLP
-from rollforward.data.horizon import label_lookahead
+from rollforward.data.horizon import label_lookahead, lookahead_of_handler
 from rollforward.data.loader import CallableLoader, FileLoader, FrameLoader
 from rollforward.data.price_handler import PriceFeatureLoader
 from rollforward.data.processor import Processor
@@ -140,7 +140,7 @@ class Knowledge:
 
     def _find_lookahead(self) -> int | None:
         known = None if self.task is None else label_lookahead(self.task)
-        return getattr(self.handler, "label_lookahead", None) if known is None else known
+        return lookahead_of_handler(self.handler) if known is None else known
 
     def _start(self) -> pd.Timestamp:
         ranges = self._segments.get(TEST, ())

@@ -139,5 +139,5 @@ def _failed(run_id: str, error: Exception, began: float, errors: str) -> Update:
         raise UpdateError(
             f"Run {run_id} cannot be updated: {error}", remedy='errors="keep" goes on with the others.'
         ) from error
-    logger.warning("Run %s is not updated: %s", run_id, error)
+    logger.warning("Run %s is not updated: %s", run_id, error, exc_info=error)
     return Update(run_id, seconds=time.perf_counter() - began, error=error)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from rollforward.adapters.qlib import HANDLERS, PROCESSORS
 from rollforward.data.handler import DataHandler, DataHandlerLP
 from rollforward.data.processor.base import PROCESSOR_MODULE, Processor
 
+_BASES = (DataHandlerLP, DataHandler)
 _MADE_HERE = ("setup_data", "process_data", "fetch", "_frame")
 
 
@@ -14,8 +16,8 @@ def warm_up(dataset: Any) -> int | None:
     """Count the sessions of history that the new rows of a dataset depend on.
 
     It is the length of a window less one (``step_len`` of a ``TSDatasetH``), and what the processors look back. Those
-    of this package look at one session only. A processor of your own says how far it looks by an attribute
-    ``lookback``, a number of sessions, and so does a handler that processes in its own way.
+    of this package, and of Qlib's module of them, look at one session only. A processor of your own says how far it
+    looks by an attribute ``lookback``, a number of sessions, and so does a handler that processes in its own way.
 
     Parameters
     ----------
@@ -51,8 +53,8 @@ def _of_handler(handler: Any) -> int | None:
     said: int | None = getattr(handler, "lookback", None)
     if said is not None or handler is None:
         return said or 0
-    base: type | None = next((base for base in (DataHandlerLP, DataHandler) if isinstance(handler, base)), None)
-    if base is None:
+    base = next((one for one in type(handler).__mro__ if one in _BASES or one.__module__ == HANDLERS), None)
+    if base is None or getattr(getattr(handler, "data_loader", None), "inst_processors", None):
         return None
     is_ours = all(getattr(type(handler), name, None) is getattr(base, name, None) for name in _MADE_HERE)
     return 0 if is_ours else None
@@ -60,6 +62,7 @@ def _of_handler(handler: Any) -> int | None:
 
 def _of_processor(processor: Processor) -> int | None:
     said: int | None = getattr(processor, "lookback", None)
-    if said is None and type(processor).__module__.startswith(f"{PROCESSOR_MODULE}."):
+    module = type(processor).__module__
+    if said is None and (module.startswith(f"{PROCESSOR_MODULE}.") or module == PROCESSORS):
         return 0
     return said
