@@ -6,19 +6,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from rollforward.backtest.by_strategy import backtest_daily
     from rollforward.backtest.daily import backtest
     from rollforward.backtest.exchange import Exchange
     from rollforward.backtest.result import BacktestResult
     from rollforward.backtest.risk import indicator_analysis, risk_analysis
     from rollforward.backtest.strategy import TopkDropoutStrategy
 
-__all__ = ["BacktestResult", "Exchange", "TopkDropoutStrategy", "backtest", "indicator_analysis", "risk_analysis"]
+__all__ = [
+    "BacktestResult",
+    "Exchange",
+    "TopkDropoutStrategy",
+    "backtest",
+    "backtest_daily",
+    "indicator_analysis",
+    "risk_analysis",
+]
 
 _HOMES = {
     "BacktestResult": "result",
     "Exchange": "exchange",
     "TopkDropoutStrategy": "strategy",
     "backtest": "daily",
+    "backtest_daily": "by_strategy",
     "indicator_analysis": "risk",
     "risk_analysis": "risk",
 }

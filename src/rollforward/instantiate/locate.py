@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from rollforward.adapters.qlib import make_ready
 from rollforward.errors import InstantiationError
 from rollforward.instantiate.moved import MOVED, advice
 from rollforward.settings.nearest import did_you_mean
@@ -103,7 +104,7 @@ def _candidates(module_path: str | ModuleType, where: str) -> Iterator[ModuleTyp
 
 def _import(module_path: str, where: str, *, optional: bool = False) -> ModuleType | None:
     try:
-        return importlib.import_module(module_path)
+        module = importlib.import_module(module_path)
     except ModuleNotFoundError as error:
         # A module that exists and lacks one of its own imports is another error: it reaches the caller as it is.
         if error.name is None or not f"{module_path}.".startswith(f"{error.name}."):
@@ -126,6 +127,8 @@ def _import(module_path: str, where: str, *, optional: bool = False) -> ModuleTy
         raise InstantiationError(
             f"{at(where)}{module_path!r} is no module.", "a dotted name like package.module.", "Correct the name."
         ) from error
+    make_ready()  # what is Qlib's needs its data, and logs
+    return module
 
 
 def _near_module(missing: str) -> str:

@@ -1,0 +1,105 @@
+"""Dotted names in texts: ``module_path`` and ``class`` of configurations, and names on their own."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rollforward.instantiate.moved import MOVED
+from rollforward.migrate.modules import say_changed, say_stays
+from rollforward.migrate.names import find
+
+if TYPE_CHECKING:
+    from rollforward.migrate.draft import Draft
+
+_NAME = re.compile(r"qlib(?:\.[A-Za-z_]\w*)+")
+_ROOMS = ("backtest", "contrib", "data", "model", "rl", "strategy", "tests", "utils", "workflow")
+_STAYS = re.compile(rf"qlib\.(?:(?:{'|'.join(_ROOMS)})\.|(?:backtest|config\.C|constant\.)).*")
+IN_TEXT = re.compile(rf"\bqlib\.(?:{'|'.join(_ROOMS)})\b")
+# Where a module is named; elsewhere "qlib.log" may as well be a file.
+MODULE_KEYS = ("module_path", "default_module")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What becomes of a dotted name.
+
+    Parameters
+    ----------
+    new
+        The name from now on; empty leaves it.
+    meant
+        The name of Qlib in full.
+    stays
+        Whether it is Qlib's own.
+    """
+
+    new: str = ""
+    meant: str = ""
+    stays: bool = False
+
+
+def judge(value: str, key: str = "", cls: str | None = None) -> Verdict:
+    """Decide what becomes of a text.
+
+    Parameters
+    ----------
+    value
+        The text.
+    key
+        The key or argument it is given for.
+    cls
+        For a ``module_path``, the class that is meant, if it is known.
+
+    Examples
+    --------
+    >>> judge("qlib.data.dataset", "module_path", "DatasetH").new
+    'rollforward.data.dataset'
+    >>> judge("qlib.log").new
+    ''
+    """
+    if not _NAME.fullmatch(value):
+        return Verdict()
+    if key == "module_path" and cls and "." not in cls:
+        meant = f"{value}.{cls}"
+        place = find(meant)
+        return Verdict(place.module, meant) if place else Verdict("", meant, stays=True)
+    place = find(value)
+    if place is None:
+        return Verdict("", value, stays=key in MODULE_KEYS or _STAYS.fullmatch(value) is not None)
+    if place.name:
+        return Verdict(place.dotted, value)
+    # Without a class it is not known which of several modules is meant; the instantiator looks in all of them.
+    if key in MODULE_KEYS:
+        return Verdict(place.module if len(MOVED[value]) == 1 else "", value)
+    return Verdict(place.module if key == "module" or value.count(".") > 1 else "", value)
+
+
+def settle_text(draft: Draft, span: tuple[int, int], line: int, value: str, verdict: Verdict) -> None:
+    """Change the text of a literal as decided, and report.
+
+    Parameters
+    ----------
+    draft
+        Where.
+    span
+        The literal, quotes included.
+    line
+        Its line.
+    value
+        What it says.
+    verdict
+        What becomes of it.
+    """
+    if verdict.stays:
+        say_stays(draft, line, verdict.meant)
+    if not verdict.new or verdict.new == value:
+        return
+    source = draft.text[slice(*span)]
+    if source.count(value) != 1:
+        draft.note(line, value, f"Write {verdict.new} there: it is spelt in pieces.")
+        return
+    start = span[0] + source.index(value)
+    draft.put(start, start + len(value), verdict.new)
+    say_changed(draft, line, verdict.meant)

@@ -1,0 +1,140 @@
+"""YAML: the names at the places where they stand, and nothing else."""
+
+import pytest
+import yaml
+
+from rollforward.migrate.edits import apply
+from rollforward.migrate.yaml_text import rewrite_yaml
+
+# The shape of a benchmark of Qlib's.
+BENCHMARK = """\
+qlib_init:
+    provider_uri: "~/.qlib/qlib_data/cn_data"   # where prices are
+    region: cn
+market: &market csi300
+benchmark: &benchmark SH000300
+data_handler_config: &data_handler_config
+    start_time: 2008-01-01
+    end_time: 2020-08-01
+    fit_start_time: 2008-01-01
+    fit_end_time: 2014-12-31
+    instruments: *market
+port_analysis_config: &port_analysis_config
+    strategy:
+        class: TopkDropoutStrategy
+        module_path: qlib.contrib.strategy
+        kwargs: {signal: <PRED>, topk: 50, n_drop: 5}
+    backtest:
+        start_time: 2017-01-01
+        end_time: 2020-08-01
+        account: 100000000
+        benchmark: *benchmark
+        exchange_kwargs:
+            limit_threshold: 0.095
+            deal_price: close
+task:
+    model:
+        class: LGBModel
+        module_path: qlib.contrib.model.gbdt
+        kwargs:
+            loss: mse
+            num_leaves: 210
+    dataset:
+        class: DatasetH
+        module_path: qlib.data.dataset  # the dataset
+        kwargs:
+            handler:
+                class: Alpha158
+                module_path: qlib.contrib.data.handler
+                kwargs: *data_handler_config
+            segments:
+                train: [2008-01-01, 2014-12-31]
+                valid: [2015-01-01, 2016-12-31]
+                test: [2017-01-01, 2020-08-01]
+    record:
+        - class: SignalRecord
+          module_path: qlib.workflow.record_temp
+          kwargs:
+            model: <MODEL>
+            dataset: <DATASET>
+        - class: SigAnaRecord
+          module_path: 'qlib.workflow.record_temp'
+          kwargs: {ana_long_short: False, ann_scaler: 252}
+        - class: PortAnaRecord
+          module_path: "qlib.workflow.record_temp"
+          kwargs:
+            config: *port_analysis_config
+"""
+
+
+def rewritten(text):
+    after = apply(text, rewrite_yaml(text).edits)
+    assert apply(after, rewrite_yaml(after).edits) == after
+    return after
+
+
+def findings(text):
+    return [(found.line, found.what) for found in rewrite_yaml(text).findings]
+
+
+def test_a_benchmark_of_qlibs():
+    after = rewritten(BENCHMARK)
+    expected = (
+        BENCHMARK.replace("module_path: qlib.contrib.strategy", "module_path: rollforward.backtest.strategy")
+        .replace("module_path: qlib.data.dataset", "module_path: rollforward.data.dataset")
+        .replace("qlib.workflow.record_temp", "rollforward.workflow.record_temp")
+    )
+    assert after == expected
+    task = yaml.safe_load(after)["task"]
+    assert [record["module_path"] for record in task["record"]] == ["rollforward.workflow.record_temp"] * 3
+    assert findings(BENCHMARK) == [
+        (2, "qlib_init: provider_uri"),
+        (28, "qlib.contrib.model.gbdt.LGBModel"),
+        (38, "qlib.contrib.data.handler.Alpha158"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("class: qlib.data.dataset.DatasetH", "class: rollforward.data.dataset.DatasetH"),
+        (
+            "{class: DataHandlerLP, module_path: qlib.data.dataset}",
+            "{class: DataHandlerLP, module_path: rollforward.data.handler}",
+        ),
+        ('- "qlib.workflow.record_temp.SignalRecord"', '- "rollforward.workflow.record_temp.SignalRecord"'),
+        ("func: qlib.model.trainer.task_train", "func: rollforward.workflow.trainer.task_train"),
+        ("# qlib.workflow.R\nx:   1  \r\nlog: qlib.log\r\n", "# qlib.workflow.R\nx:   1  \r\nlog: qlib.log\r\n"),
+        (
+            "é: ä😀\r\nmodule_path: qlib.workflow.expm\r\nclass: MLflowExpManager\r\n",
+            "é: ä😀\r\nmodule_path: rollforward.workflow.mlflow_backend\r\nclass: MLflowExpManager\r\n",
+        ),
+        ("a: 1\n---\nclass: qlib.data.dataset.DatasetH\n", "a: 1\n---\nclass: rollforward.data.dataset.DatasetH\n"),
+        (
+            "{% if X %}\na: {{ X }}\n{% endif %}\nb: {{ Y }}-1\nmodule_path: qlib.workflow.record_temp\n",
+            "{% if X %}\na: {{ X }}\n{% endif %}\nb: {{ Y }}-1\nmodule_path: rollforward.workflow.record_temp\n",
+        ),
+        ("a: {{ X }}\nc: qlib.workflow.record_temp\n", "a: {{ X }}\nc: rollforward.workflow.record_temp\n"),
+    ],
+)
+def test_places(before, after):
+    assert rewritten(before) == after
+
+
+def test_an_anchor_is_rewritten_once():
+    text = "a: &a {class: SignalRecord, module_path: qlib.workflow.record_temp}\nb: *a\nc: *a\n"
+    assert rewritten(text) == text.replace("qlib.", "rollforward.")
+
+
+def test_a_store_of_files_is_reported():
+    assert findings("exp_manager: {kwargs: {uri: 'file:mlruns'}}") == [(1, "file:mlruns")]
+
+
+def test_what_is_no_yaml_is_an_error():
+    with pytest.raises(ValueError, match="line 1"):
+        rewrite_yaml("a: [1, qlib\nb: 2")
+
+
+def test_an_anchor_inside_itself_ends():
+    text = "a: &a\n  class: qlib.data.dataset.DatasetH\n  again: *a\n"
+    assert rewritten(text) == text.replace("qlib.", "rollforward.")
