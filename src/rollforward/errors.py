@@ -39,8 +39,10 @@
     │   ├── LedgerError                       what is recorded of the models that serve is not as it must be
     │   ├── ProofError                        a prediction that knew more than its day did, or was not proved
     │   └── UpdateError(ValueError)           predictions or labels that cannot be brought up to date
+    ├── ModelEnvironmentError(RuntimeError)   an environment of a model cannot be made
     └── TaskError(ValueError)                 a task definition that cannot be run
-        └── TaskNotFoundError(LookupError)
+        ├── TaskNotFoundError(LookupError)
+        └── WorkflowFileError                 a workflow file with mistakes, each with file, line and key
 
 An error is built from three parts: what was given, what was expected, what to do. They stay readable as
 attributes, and the sentence is made of them. Where Qlib raises a builtin that scripts catch (``ValueError`` for
@@ -148,6 +150,10 @@ class DataSourceError(DataError, FileNotFoundError):
     """A data file is missing or cannot be read."""
 
     __str__ = RollforwardError.__str__
+
+
+class LaterDataError(DataError):
+    """Data are asked for as they were on a date, and hold what came after it."""
 
 
 class ColumnError(DataError, KeyError):
@@ -267,9 +273,29 @@ class UpdateError(OnlineError, ValueError):
     """Predictions or labels cannot be brought up to date."""
 
 
+class ModelEnvironmentError(RollforwardError, RuntimeError):
+    """The environment that a model needs cannot be made."""
+
+
 class TaskError(RollforwardError, ValueError):
     """A task definition cannot be run as it stands."""
 
 
 class TaskNotFoundError(TaskError, LookupError):
     """No task has this id."""
+
+
+class WorkflowFileError(TaskError):
+    """A workflow file has mistakes.
+
+    Parameters
+    ----------
+    given, expected, remedy
+        See `RollforwardError`.
+    problems
+        All mistakes, in the order of the file; see `rollforward.workflow.config.Problem`.
+    """
+
+    def __init__(self, given: str, expected: str = "", remedy: str = "", *, problems: tuple[object, ...] = ()) -> None:
+        super().__init__(given, expected, remedy)
+        self.problems = problems

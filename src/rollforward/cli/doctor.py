@@ -1,4 +1,4 @@
-"""``rollforward doctor``: look at the tracking store, and at what on this machine has to do with it."""
+"""``rollforward doctor``: look at store, pool and machine, and say what to do."""
 
 from __future__ import annotations
 
@@ -21,11 +21,17 @@ def add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add the command ``doctor``."""
     doctor = commands.add_parser(
         "doctor",
-        help="look at the tracking store and say what is wrong with it",
-        description="Look whether the store answers and can be written, whether versions, clocks and calendar fit, for "
-        "runs whose process is gone and for what waits to be uploaded. Exit code 1 if something is wrong.",
+        help="look at store, pool, calendar, packages and rights, and say what is wrong",
+        description="Look whether the tracking store and the task store answer and can be written, whether versions, "
+        "clocks and calendar fit, for runs whose process is gone, for what waits to be uploaded, for tasks that wait "
+        "without a worker, for ledgers that nobody keeps up to date. Exit code 1 if something is wrong.",
     )
     doctor.add_argument("--uri", help="tracking store; the default is what runs started here would use")
+    doctor.add_argument(
+        "--pool",
+        metavar="URL",
+        help="task store: sqlite:///tasks.db or mongodb://...; the default is the setting task_store, if it is there",
+    )
     doctor.add_argument("--json", action="store_true", help="print the findings as JSON")
     doctor.add_argument(
         "--fix",
@@ -39,9 +45,9 @@ def add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def doctor(arguments: argparse.Namespace) -> int:
     """Examine the store and print what was found; 1 if something is wrong."""
     uri = arguments.uri or settings.current().uri
-    from rollforward.workflow.mlflow_backend.doctor import Level, examine  # noqa: PLC0415  # it imports MLflow
+    from rollforward.workflow.examination import Level, examine_all  # noqa: PLC0415  # it imports MLflow
 
-    found = examine(uri, fix=arguments.fix)
+    found = examine_all(uri, pool=arguments.pool, fix=arguments.fix)
     if arguments.json:
         print(json.dumps([finding.as_dict() for finding in found], indent=2))
     else:

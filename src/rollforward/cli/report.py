@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,6 +50,7 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--horizon", type=int, metavar="N", help="sessions that one label spans, if the run does not know or is wrong"
     )
     report.add_argument("--no-percent", action="store_true", help="labels are no returns")
+    report.add_argument("--json", action="store_true", help="print JSON: which run, which file, notes")
     report.add_argument("--uri", help="tracking store, for example sqlite:////data/mlflow.db or http://host:5000")
     return report
 
@@ -75,9 +77,13 @@ def report(arguments: argparse.Namespace) -> int:
             page.save_plots(arguments.plots)
         if arguments.store:
             store_report(recorder, page)
-    for note in material.notes:
-        print(note)
-    print(f"Report on {recorder.name} ({recorder.id}) of experiment {material.subtitle}: {target}")
+    if arguments.json:
+        which = {"id": recorder.id, "name": recorder.name, "experiment_id": recorder.experiment_id}
+        print(json.dumps({**which, "path": str(target), "notes": list(material.notes)}, indent=2))
+    else:
+        for note in material.notes:
+            print(note)
+        print(f"Report on {recorder.name} ({recorder.id}) of experiment {material.subtitle}: {target}")
     if arguments.open:
         webbrowser.open(target.resolve().as_uri())
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from rollforward import settings
@@ -39,7 +40,12 @@ def add_server(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def add_ui(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Add the command ``ui``."""
-    ui = commands.add_parser("ui", help="open MLflow's pages on the tracking store of this directory")
+    ui = commands.add_parser(
+        "ui",
+        help="open MLflow's pages on the tracking store of this directory",
+        description="Start MLflow's pages on the tracking store of this directory, in the foreground, until Ctrl-C. A "
+        "store that is a server has pages of its own: their address is printed.",
+    )
     ui.add_argument("--uri", help="tracking store; the default is what runs started here would use")
     _add_address(ui)
     return ui
@@ -48,6 +54,7 @@ def add_ui(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 def _add_address(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     command.add_argument("--port", type=int, default=5000, help="port to listen on (default: %(default)s)")
+    command.add_argument("--json", action="store_true", help="say what is served where as one line of JSON, first")
 
 
 def server(arguments: argparse.Namespace) -> int:
@@ -65,7 +72,8 @@ def ui(arguments: argparse.Namespace) -> int:
     """Start MLflow's pages in the foreground; a remote store has its own already, and its address is printed."""
     store = arguments.uri or settings.current().uri
     if store.startswith(_REMOTE):
-        print(f"The store is a server with pages of its own: open {mask_credentials(store)}")
+        shown = mask_credentials(store)
+        print(_line(shown, shown) if arguments.json else f"The store is a server with pages of its own: open {shown}")
         return 0
     return _serve(arguments)
 
@@ -80,8 +88,15 @@ def _serve(arguments: argparse.Namespace, **options: object) -> int:
         )
     # Importing MLflow takes a second: first say what is going on.
     address = f"http://{arguments.host}:{arguments.port}"
-    print(f"MLflow on {mask_credentials(store)}: open {address}   (Ctrl-C ends it)", flush=True)
+    shown = mask_credentials(store)
+    print(
+        _line(shown, address) if arguments.json else f"MLflow on {shown}: open {address}   (Ctrl-C ends it)", flush=True
+    )
     from rollforward.workflow.mlflow_backend.serving import Serving, serve  # noqa: PLC0415  # it imports MLflow
 
     chosen: Serving = Serving(store=store, host=arguments.host, port=arguments.port, **options)  # type: ignore[arg-type]  # as parsed
     serve(chosen)
+
+
+def _line(store: str, address: str) -> str:
+    return json.dumps({"store": store, "address": address})

@@ -7,8 +7,10 @@ rollforward explains; 2 a wrong command line.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from rollforward.cli.pool.arguments import integer, non_negative, positive, query, seconds
@@ -97,6 +99,7 @@ def _add_limits(worker: argparse.ArgumentParser) -> None:
         help="how the process of a task is made: fork (default on Linux) takes milliseconds, spawn seconds",
     )
     worker.add_argument("--quiet", action="store_true", help="log warnings and errors only")
+    worker.add_argument("--json", action="store_true", help="print what was done as JSON at the end")
 
 
 def worker(arguments: argparse.Namespace) -> int:
@@ -138,6 +141,8 @@ def worker(arguments: argparse.Namespace) -> int:
         log_level=logging.WARNING,
     ).run()
     logging.getLogger("rollforward.workflow.worker").info("The worker ends: %s.", report)
+    if arguments.json:
+        print(json.dumps({"pool": arguments.pool, **asdict(report)}, indent=2))
     return 0
 
 

@@ -7,12 +7,8 @@ Exit codes: 0 done; 1 an error that rollforward explains, or you said no; 2 a wr
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 
 from rollforward.cli.pool.arguments import add_selection, integer, non_negative, positive, seconds
-
-EXIT_ERROR = 1
 
 _ACTIONS = {
     "list": "look.show_list",
@@ -52,13 +48,7 @@ def pool(arguments: argparse.Namespace) -> int:
 
     module, _, name = _ACTIONS[arguments.action].partition(".")
     action = getattr(import_module(f"{__name__}.{module}"), name)
-    try:
-        code: int = action(arguments)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read has seen enough, as `head` does; the interpreter shall not complain about it at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_ERROR
+    code: int = action(arguments)
     return code
 
 

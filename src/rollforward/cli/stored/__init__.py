@@ -1,0 +1,1 @@
+"""What `rollforward experiments` and `rollforward runs` share: finding, showing, exporting."""

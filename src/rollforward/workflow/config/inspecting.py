@@ -1,0 +1,235 @@
+"""Check a task as far as names, signatures and dates tell, and say each mistake with its line.
+
+Modules that the task names are imported; nothing in them is called but `check_kwargs` of a model that has it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from rollforward.data.ranges import parse_ranges
+from rollforward.data.scheme import check_task_segments
+from rollforward.errors import CalendarError, InstantiationError, RollforwardError
+from rollforward.instantiate import get_callable_kwargs, resolve_placeholders
+from rollforward.instantiate.signatures import check_arguments, takes
+from rollforward.settings.nearest import did_you_mean
+from rollforward.workflow.config.problems import KeyPath, Place, Places, Problem, locate_error, place_of
+
+_RECORDS = "rollforward.workflow.record_temp"
+_KEYS = ("class", "func", "module_path", "kwargs")
+_QLIB = "qlib"
+_MISSING = re.compile(r"lacks the argument '(\w+)'")
+_MODULE = re.compile(r"no module|is a module")
+
+
+class Inspector:
+    """Looks through the task of a document.
+
+    Parameters
+    ----------
+    content, places
+        The document.
+    file
+        The place if a mistake has no line.
+
+    Attributes
+    ----------
+    problems
+        What was found.
+    needs_qlib
+        Whether something in the task comes from Qlib's own package.
+    """
+
+    def __init__(self, content: Mapping[str, Any], places: Places, file: Place) -> None:
+        self.content = content
+        self.places = places
+        self.file = file
+        self.problems: list[Problem] = []
+        self.needs_qlib = False
+
+    def inspect(self) -> None:
+        """Find all problems."""
+        task = self.content["task"]
+        if not isinstance(task, Mapping):
+            return
+        resolved = self._resolved(task)
+        for key in ("model", "dataset", "reweighter"):
+            if task.get(key) is not None:
+                func = self._whole(task[key], ("task", key))
+                if key == "model" and func is not None and hasattr(func, "check_kwargs"):
+                    self._check_model(func, (resolved or task)["model"])
+        for record, path in _records(task):
+            self._whole(record, path, _RECORDS, supplied=("recorder",), offered=("model", "dataset"))
+        if resolved is not None:
+            self._check_segments(resolved)
+
+    def _add(self, path: KeyPath, error: RollforwardError) -> None:
+        self.problems.append(Problem.of(error, place_of(self.places, path, self.file), path))
+
+    def _resolved(self, task: Mapping[str, Any]) -> dict[str, Any] | None:
+        try:
+            return resolve_placeholders(task)
+        except InstantiationError as error:
+            self.problems.append(locate_error(error, self.content, self.places, ("task",), self.file))
+            return None
+
+    def _whole(
+        self,
+        config: Any,
+        path: KeyPath,
+        default_module: str | None = None,
+        supplied: tuple[str, ...] = (),
+        offered: tuple[str, ...] = (),
+    ) -> Callable[..., Any] | None:
+        """Check a configuration that is built as it is, and what is inside its arguments."""
+        func = self._callable(config, path, default_module)
+        if not isinstance(config, Mapping):
+            return func
+        kwargs = config.get("kwargs")
+        kwargs = kwargs if isinstance(kwargs, Mapping) else {}
+        if func is not None:
+            good = self._arguments(func, kwargs, path)
+            wanted = [name for name in offered if name not in kwargs and takes(func, name)]
+            try:
+                check_arguments(func, good, "", supplied=[*supplied, *wanted])
+            except InstantiationError as error:
+                self._add_missing(error, kwargs, path)
+        self._inside(kwargs, (*path, "kwargs"))
+        return func
+
+    def _add_missing(self, error: InstantiationError, kwargs: Mapping[str, Any], path: KeyPath) -> None:
+        """Note a missing argument: at the one that is its misspelt name, if there is one."""
+        missing = _MISSING.search(error.given)
+        misspelt = get_close_matches(missing[1], [str(name) for name in kwargs], n=1) if missing else []
+        if missing and misspelt:
+            remedy = f"Did you mean {missing[1]!r}?"
+            self._add((*path, "kwargs", *misspelt), InstantiationError(error.given, error.expected, remedy))
+        else:
+            self._add((*path, "kwargs") if kwargs else path, error)
+
+    def _callable(self, config: Any, path: KeyPath, default_module: str | None = None) -> Callable[..., Any] | None:
+        if isinstance(config, Mapping):
+            config = {key: value for key, value in config.items() if key in _KEYS}
+        elif not isinstance(config, str) or config.startswith("file://"):
+            return None
+        try:
+            func = get_callable_kwargs(config, default_module)[0]
+        except InstantiationError as error:
+            key = "module_path" if _MODULE.search(error.given) else "class"
+            found = isinstance(config, Mapping) and key in config
+            self._note_qlib(config)
+            self._add((*path, key) if found else path, error)
+            return None
+        except Exception as error:  # noqa: BLE001  # whatever the user's module raises while it is imported
+            failed = InstantiationError(
+                f"importing it fails: {type(error).__name__}: {error}",
+                "a module that can be imported.",
+                "Install what it needs, or correct the module.",
+            )
+            self._add((*path, "module_path") if (*path, "module_path") in self.places else path, failed)
+            return None
+        self._note_qlib(getattr(func, "__module__", None))
+        return func
+
+    def _note_qlib(self, named: Any) -> None:
+        text = f"{named.get('module_path')}" if isinstance(named, Mapping) else str(named)
+        self.needs_qlib = self.needs_qlib or text.partition(".")[0] == _QLIB
+
+    def _arguments(self, func: Callable[..., Any], kwargs: Mapping[str, Any], path: KeyPath) -> dict[str, Any]:
+        """Check each argument by itself; return those that are taken."""
+        good = {}
+        for name, value in kwargs.items():
+            try:
+                check_arguments(func, {name: value}, "", whole=False)
+            except InstantiationError as error:
+                self._add((*path, "kwargs", name), error)
+            else:
+                good[name] = value
+        return good
+
+    def _inside(self, value: Any, path: KeyPath) -> None:
+        """Check the configurations inside arguments; arguments that their owner may still add are not missed there."""
+        if isinstance(value, list | tuple):
+            for i, item in enumerate(value):
+                self._inside(item, (*path, i))
+        elif isinstance(value, Mapping):
+            if _names_its_module(value):
+                self._misspelt(value, path)
+                func = self._callable(value, path)
+                kwargs = value.get("kwargs")
+                if func is not None and isinstance(kwargs, Mapping):
+                    self._arguments(func, kwargs, path)
+            for key, item in value.items():
+                self._inside(item, (*path, key))
+
+    def _misspelt(self, config: Mapping[str, Any], path: KeyPath) -> None:
+        for key in config:
+            if key not in _KEYS:
+                given, expected = f"there is no key {key!r} here.", f"one of {', '.join(_KEYS)}."
+                self._add((*path, key), InstantiationError(given, expected, did_you_mean(key, _KEYS)))
+
+    def _check_model(self, model: Callable[..., Any], config: Any) -> None:
+        """Ask a model about its arguments; each that it names in its complaint is left out of the next question."""
+        given = config.get("kwargs") if isinstance(config, Mapping) else None
+        kwargs, path = dict(given) if isinstance(given, Mapping) else {}, ("task", "model", "kwargs")
+        if any(problem.path[:2] == path[:2] for problem in self.problems):
+            return
+        while True:
+            try:
+                model.check_kwargs(**kwargs)  # type: ignore[attr-defined]
+            except RollforwardError as error:
+                named = next((name for name, value in kwargs.items() if _is_named(name, value, error.given)), None)
+                self._add((*path, named) if named is not None else path, error)
+                if named is None:
+                    return
+                del kwargs[named]
+            else:
+                return
+
+    def _check_segments(self, task: Mapping[str, Any]) -> None:
+        dataset = task.get("dataset")
+        kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
+        segments = kwargs.get("segments") if isinstance(kwargs, Mapping) else None
+        if segments is None:
+            return
+        path, n_before = ("task", "dataset", "kwargs", "segments"), len(self.problems)
+        for name, value in segments.items() if isinstance(segments, Mapping) else ():
+            try:
+                parse_ranges(value, f"segment {name!r}")
+            except RollforwardError as error:
+                self._add((*path, name), error)
+        if len(self.problems) > n_before:
+            return
+        try:
+            check_task_segments(task)
+        except CalendarError:
+            return  # the settings that bring the calendar are not in force yet
+        except RollforwardError as error:
+            known = segments if isinstance(segments, Mapping) else {}
+            named = next((name for name in known if f"{name!r}" in error.given), None)
+            self._add((*path, named) if named is not None else path, error)
+
+
+def _is_named(name: str, value: Any, text: str) -> bool:
+    """Tell whether a message names an argument, or the end of its dotted value."""
+    leaf = value.rpartition(".")[2] if isinstance(value, str) else None
+    return repr(name) in text or (bool(leaf) and repr(leaf) in text)
+
+
+def _records(task: Mapping[str, Any]) -> Iterator[tuple[Any, KeyPath]]:
+    record = task.get("record")
+    if isinstance(record, list):
+        yield from ((one, ("task", "record", i)) for i, one in enumerate(record))
+    elif record is not None:
+        yield record, ("task", "record")
+
+
+def _names_its_module(value: Mapping[Any, Any]) -> bool:
+    """Tell a configuration, perhaps with a misspelt key, from another dictionary."""
+    if any(key not in _KEYS and not did_you_mean(key, _KEYS) for key in value):
+        return False
+    target = value.get("class", value.get("func"))
+    return isinstance(target, str) and (isinstance(value.get("module_path"), str) or "." in target)
