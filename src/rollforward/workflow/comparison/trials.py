@@ -9,7 +9,7 @@ import pandas as pd
 
 from rollforward.settings.words import counted
 from rollforward.workflow import R
-from rollforward.workflow.reporting.gathering import KIND, ROLLING
+from rollforward.workflow.reporting.gathering import BATCH, KIND, ROLLING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +54,9 @@ class Trials:
 def count_trials(experiment_ids: Sequence[str]) -> Trials:
     """Count the attempts in experiments.
 
-    Every run counts that is not the fold of a rolling job, whatever became of it, and deleted or not: what was thrown
-    away was tried. What has been purged from the store, or was tried elsewhere, is not known here.
+    Every run counts that is not the fold of a rolling job or the frame of a batch of models, whatever became of it,
+    and deleted or not: what was thrown away was tried. What has been purged from the store, or was tried elsewhere, is
+    not known here.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def count_trials(experiment_ids: Sequence[str]) -> Trials:
     kind = runs.get(f"tags.{KIND}", pd.Series(dtype=object)).reindex(runs.index)
     jobs = set(runs["run_id"][kind == ROLLING])
     parts = runs.get(_PARENT, pd.Series(dtype=object)).reindex(runs.index).isin(jobs)
-    own = runs[~parts]
+    own = runs[~parts & (kind != BATCH)]
     return Trials(
         n=len(own),
         n_deleted=int(own["run_id"].isin(deleted).sum()),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rollforward.errors import RecorderNotFoundError
 from rollforward.workflow import R
 from rollforward.workflow.reporting.children import children_of
-from rollforward.workflow.reporting.gathering import KIND, LABEL, PRED, ROLLING, is_job
+from rollforward.workflow.reporting.gathering import IN_BATCH, KIND, LABEL, PRED, ROLLING, is_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,5 +121,6 @@ def candidates(experiment: Experiment, limit: int | None = None) -> Iterator[Rec
 
 
 def is_part(recorder: Recorder) -> bool:
-    """Tell whether a run is a part of another one, such as a fold of a job."""
-    return _PARENT in recorder.list_tags()
+    """Tell whether a run is a part of another one, such as a fold of a job; a model of a batch stands for itself."""
+    tags = recorder.list_tags()
+    return _PARENT in tags and IN_BATCH not in tags

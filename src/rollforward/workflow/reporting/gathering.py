@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KIND, ROLLING = "kind", "rolling"
+# A batch of models is no result; the run of each of them, which names its batch in a tag, is one.
+BATCH, IN_BATCH = "run_all", "batch"
 PRED, LABEL, FOLDS = "pred.pkl", "label.pkl", "folds.csv"
 _ANALYSIS, _PORTFOLIO = "sig_analysis", "portfolio_analysis"
 _REPORT = f"{_PORTFOLIO}/report_normal_"
