@@ -56,7 +56,7 @@ def test_a_store_that_is_well(tracking_uri, examine):
     code, found = examine("--uri", tracking_uri)
     assert code == 0
     assert set(levels(found).values()) == {"ok"}
-    assert set(found) == {"packages", "store", "tables", "sharing", "runs", "spool"}
+    assert set(found) == {"packages", "folders", "store", "tables", "sharing", "runs", "spool"}
 
 
 def test_the_store_of_this_directory_is_looked_at_and_not_created(examine, tmp_path):

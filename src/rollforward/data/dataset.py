@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pandas as pd
 
+from rollforward.adapters.qlib import HANDLERS, is_theirs
 from rollforward.data.handler import DataHandlerABC
 from rollforward.data.ranges import is_ranges, parse_all, parse_ranges
 from rollforward.data.sampler import TSDataSampler
@@ -80,7 +81,8 @@ class DatasetH(Dataset):
         **kwargs: Any,
     ) -> None:
         parse_all(segments)
-        self.handler: Any = init_instance_by_config(handler, accept_types=DataHandlerABC)
+        is_qlib = not isinstance(handler, type) and is_theirs(handler, HANDLERS)
+        self.handler: Any = handler if is_qlib else init_instance_by_config(handler, accept_types=DataHandlerABC)
         if not hasattr(self.handler, "fetch"):
             raise DataError(f"{self.handler!r} is not a data handler.", "a DataHandler, or its configuration.")
         self.segments = dict(deepcopy(segments))

@@ -21,7 +21,7 @@ from rollforward.data.selection import (
     select_columns,
     select_rows,
 )
-from rollforward.errors import DataError
+from rollforward.errors import DataError, LaterDataError
 from rollforward.serialize import Serializable
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ class DataHandler(DataHandlerABC):
     def _refuse_later_rows(self) -> None:
         cut, loaded = data_cut(), getattr(self, "_cut", None)
         if cut is not None and (loaded is None or loaded > cut):
-            raise DataError(
+            raise LaterDataError(
                 f"{type(self).__name__} holds data that were loaded {'without a cut' if loaded is None else loaded}.",
                 f"data loaded inside data_cut_at, up to {cut}.",
                 "Call setup_data() inside the cut; one that you wrote yourself has to call that of its base class.",

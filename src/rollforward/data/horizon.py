@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from rollforward.adapters.qlib import HANDLERS, is_theirs
 from rollforward.data.spans import whole_number
 from rollforward.errors import InstantiationError
 from rollforward.instantiate import get_callable_kwargs, resolve_placeholders
@@ -53,7 +54,7 @@ def label_lookahead(task: Mapping[str, Any]) -> int | None:
         dataset = task.get("dataset")
         kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
         handler = (kwargs or {}).get("handler") if isinstance(dataset, Mapping) else getattr(dataset, "handler", None)
-        found = _of_config(handler, task) if isinstance(handler, Mapping) else getattr(handler, LOOKAHEAD, None)
+        found = _of_config(handler, task) if isinstance(handler, Mapping) else lookahead_of_handler(handler)
     return None if found is None else whole_number(found, LOOKAHEAD, 0)
 
 
@@ -109,10 +110,29 @@ def _of_config(handler: Mapping[str, Any], task: Mapping[str, Any]) -> Any:
         given = _of_texts(handler.get("kwargs"))
         return _QLIB_DEFAULTS[str(handler["class"]).rpartition(".")[2]] if given is None else given
     cls = callable_of(handler)
+    if cls is not None and is_theirs(cls, HANDLERS):
+        given = _of_texts(handler.get("kwargs"))
+        return _of_their_class(cls) if given is None else given
     if cls is not None and hasattr(cls, "lookahead_of"):
         return cls.lookahead_of(**resolve_placeholders(task)["dataset"]["kwargs"]["handler"].get("kwargs") or {})
     known = getattr(cls, LOOKAHEAD, None)
     return known if isinstance(known, int) else _of_texts(handler.get("kwargs"))
+
+
+def lookahead_of_handler(handler: Any) -> Any:
+    """Find how far the label of a live handler looks ahead: it says so, or its loader, one of Qlib's, has the text."""
+    said = getattr(handler, LOOKAHEAD, None)
+    fields = getattr(getattr(handler, "data_loader", None), "fields", None)
+    return _of_texts(fields) if said is None and isinstance(fields, Mapping) else said
+
+
+def _of_their_class(cls: Any) -> int | None:
+    """Ask a class that is derived from one of Qlib's handlers for its default label."""
+    try:
+        # As Qlib's own, it has no use for the object.
+        return _of_texts({"label": cls.get_label_config(None)})
+    except (AttributeError, TypeError):
+        return None
 
 
 def _of_texts(kwargs: Any) -> int | None:

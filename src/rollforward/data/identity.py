@@ -10,9 +10,11 @@ from typing import Any
 
 import pandas as pd
 
+from rollforward.adapters.qlib import HANDLERS, LOADERS, data_digest, is_address, is_loaded, is_theirs
 from rollforward.data.canonical import canonical, canonical_text
 from rollforward.data.loader import BUNDLED_PREFIX, FILE_SUFFIXES, resolve_source
-from rollforward.errors import DataSourceError
+from rollforward.errors import DataSourceError, InstantiationError
+from rollforward.instantiate import get_callable_kwargs
 
 __all__ = ["canonical", "content_hash", "data_fingerprint"]
 
@@ -61,7 +63,8 @@ def data_fingerprint(config: Any) -> str:
     config
         Nested dictionaries and lists. A text that ends like a data file and names one, an address ``"bundled:NAME"``, a
         path, and a frame or an array count as data, and so does every file below a folder of that name. Addresses of
-        other machines (``scheme://...``) are not read; other objects are passed over.
+        other machines (``scheme://...``) are not read; other objects are passed over. A handler or loader of Qlib's
+        counts as all of Qlib's data.
 
     Raises
     ------
@@ -70,7 +73,32 @@ def data_fingerprint(config: Any) -> str:
     TaskError
         If a frame holds objects that cannot be hashed.
     """
-    return content_hash([[where, digest] for where, digest in sorted(_digests(config, ""))])
+    found = sorted(_digests(config, ""))
+    if is_loaded() and _reads_qlib(config):
+        found.append(("qlib", data_digest() or ""))
+    return content_hash([[where, digest] for where, digest in found])
+
+
+def _reads_qlib(value: Any) -> bool:
+    """Tell whether a configuration names a handler or loader that is one of Qlib's, or is derived from one."""
+    if isinstance(value, list | tuple):
+        return any(_reads_qlib(item) for item in value)
+    if not isinstance(value, Mapping):
+        return is_address(value) or is_theirs(value, HANDLERS) or is_theirs(value, LOADERS) or _reads_by_parts(value)
+    if "class" in value:
+        try:
+            named = get_callable_kwargs({key: item for key, item in value.items() if key != "kwargs"})[0]
+        except InstantiationError:
+            named = None  # a dictionary that only looks like a configuration, or leaves its module to its owner
+        if isinstance(named, type) and (is_theirs(named, HANDLERS) or is_theirs(named, LOADERS)):
+            return True
+    return any(_reads_qlib(item) for item in value.values())
+
+
+def _reads_by_parts(value: Any) -> bool:
+    """Look into a live dataset, or a live handler, for a loader of Qlib's."""
+    parts = [getattr(value, name, None) for name in ("handler", "data_loader")]
+    return any(part is not None and _reads_qlib(part) for part in parts)
 
 
 def _digests(value: Any, where: str) -> Iterator[tuple[str, str]]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pandas as pd
 
+from rollforward.adapters.qlib import LOADERS, PREFIX, features, is_address, is_theirs
 from rollforward.data.cache import BoundedCache
 from rollforward.data.cut import cut_rows, until_cut
 from rollforward.data.files import BUNDLED_PREFIX, FILE_SUFFIXES, names_a_file, read_file, resolve_source
@@ -323,22 +325,25 @@ def as_loader(source: Any) -> DataLoader:
     Parameters
     ----------
     source
-        A loader; a DataFrame; the path of a CSV or Parquet file or ``"bundled:sp500_close"``; a function; the
-        configuration of a loader (a class of this module, or any with ``module_path``).
+        A loader; a DataFrame; the path of a CSV or Parquet file or ``"bundled:sp500_close"``; ``"qlib:$open;$close"``,
+        expressions that Qlib's data give; a function; the configuration of a loader (a class of this module or of
+        Qlib's, or any with ``module_path``).
 
     Raises
     ------
     DataError
         If it is none of these.
     """
-    if isinstance(source, DataLoader):
-        return source
+    if isinstance(source, DataLoader) or is_theirs(source, LOADERS):
+        return source  # type: ignore[no-any-return]  # Qlib's loaders load in the same way
+    if is_address(source):
+        return CallableLoader(partial(features, source.removeprefix(PREFIX).split(";")))
     if isinstance(source, pd.DataFrame):
         return FrameLoader(source)
     if isinstance(source, Path) or (isinstance(source, str) and names_a_file(source)):
         return FileLoader(source)
     if isinstance(source, str | Mapping):
-        loader = init_instance_by_config(source, default_module=__name__, accept_types=DataLoader)
+        loader = init_instance_by_config(source, default_module=LOADERS, accept_types=DataLoader)
         if hasattr(loader, "load"):
             return loader  # type: ignore[no-any-return]
     if callable(source):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
+from rollforward.adapters.qlib import make_ready
 from rollforward.errors import SerializationError, UntrustedClassError
 from rollforward.serialize.atomic import atomic_write
 from rollforward.serialize.formats import PICKLE, Format, format_of
@@ -146,7 +147,9 @@ def read_object(file: IO[bytes], name: str, unpickler: type[pickle.Unpickler] | 
     form = format_of(Path(name).name) if unpickler is None else PICKLE
     try:
         if form is PICKLE:
-            return (unpickler or unpickler_in_force())(file).load()
+            found = (unpickler or unpickler_in_force())(file).load()
+            make_ready()  # what is Qlib's in it asks for its data
+            return found
         return (_closed if form.name == "joblib" and trusted() is not None else form.read)(file)
     except UntrustedClassError as error:
         told = all_refused(file, error) if form is PICKLE else error

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, ClassVar, Self
 
+from rollforward.adapters.qlib import SERIALIZABLE, is_theirs
 from rollforward.errors import MissingDependencyError, SerializationError
 from rollforward.serialize.atomic import atomic_write
 from rollforward.serialize.files import load_object
@@ -108,7 +109,8 @@ class Serializable:
         Parameters
         ----------
         recursive
-            Tell the same to every `Serializable` that this one holds, directly or in lists, tuples and dictionaries.
+            Tell the same to every `Serializable`, also of Qlib's, that this one holds, directly or in lists, tuples and
+            dictionaries.
         dump_all
             Whether to keep the attributes whose name begins with ``_``.
         exclude, include
@@ -125,9 +127,11 @@ class Serializable:
             return
         token = _visited.set(_visited.get() | {id(self)})
         try:
+            told = {"dump_all": dump_all, "exclude": exclude, "include": include}
+            told = {name: value for name, value in told.items() if value is not None}  # Qlib's take None for a value
             for part in _parts(list(self.__dict__.values())):
                 if id(part) not in _visited.get():
-                    part.config(recursive=True, dump_all=dump_all, exclude=exclude, include=include)
+                    part.config(recursive=True, **told)
         finally:
             _visited.reset(token)
 
@@ -248,8 +252,9 @@ class Serializable:
         return twin
 
 
-def _parts(value: Any) -> Iterator[Serializable]:
-    if isinstance(value, Serializable):
+def _parts(value: Any) -> Iterator[Any]:
+    """Find what is told how to be stored: of this class, or of Qlib's of that name."""
+    if isinstance(value, Serializable) or is_theirs(value, SERIALIZABLE):
         yield value
     elif isinstance(value, Mapping):
         yield from _parts(list(value.values()))

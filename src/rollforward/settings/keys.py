@@ -26,6 +26,7 @@ FIELDS = (
     "capture_output",
     "system_metrics",
     "trusted_classes",
+    "qlib_init",
 )
 KEYS = (*FIELDS, "mongo")
 MANAGER_KEYS = ("class", "module_path", "kwargs")

@@ -13,6 +13,7 @@ from rollforward.errors import SettingsError
 from rollforward.settings.checks import require_classes, require_mode, require_seconds, require_switch, require_text
 from rollforward.settings.keys import KEYS, MANAGER_KEYS, MONGO_KEYS, refuse_unknown
 from rollforward.settings.masking import masked
+from rollforward.settings.qlib import QLIB_INIT, gathered, require_options
 from rollforward.settings.values import DEFAULT_MANAGER
 
 _SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?#]+)(?P<rest>.*)", re.DOTALL)
@@ -59,6 +60,7 @@ def normalize(given: Mapping[str, Any], source: Source) -> dict[str, Any]:
     SettingsError
         For an unknown key, a wrong type, or a short form that contradicts a dictionary.
     """
+    given = gathered(given)
     refuse_unknown(given, KEYS, source.label)
     present = {key: value for key, value in given.items() if value is not None}
     fields: dict[str, Any] = {}
@@ -84,6 +86,8 @@ def _checked(key: str, value: Any, source: Source) -> Any:
     name = source.name_of(key)
     if key == "calendar":
         return require_text(value, name) if isinstance(value, str) else value
+    if key == QLIB_INIT:
+        return require_options(value, name, source.folder)
     if key in _CHECKS:
         return _CHECKS[key](value, name)
     text = require_text(os.fspath(value) if isinstance(value, os.PathLike) else value, name)

@@ -13,6 +13,7 @@ import threading
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,8 @@ from rollforward.settings.values import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from os import PathLike
+
+_QLIB_ADAPTER = "rollforward.adapters.qlib.starting"
 
 
 class _Process:
@@ -57,6 +60,7 @@ def init(
     capture_output: bool | None = None,
     system_metrics: bool | None = None,
     trusted_classes: Iterable[str] | None = None,
+    qlib_init: Mapping[str, Any] | None = None,
     **unknown: Any,
 ) -> Settings:
     """Decide the settings of this process.
@@ -104,8 +108,12 @@ def init(
     trusted_classes
         Patterns (``"package.module.Class"``, ``"package.*"``) of the classes that may be unpickled from a store, beside
         data. Default: every class.
+    qlib_init
+        Arguments of ``qlib.init`` for Qlib's data (``provider_uri``, ``region``, ...), which are started at once. A
+        worker process starts them when a task needs them. Default: Qlib is left alone.
     **unknown
-        Refused, with the nearest setting that exists.
+        Settings of Qlib's data by themselves, ``init(provider_uri=..., region=...)``, are added to ``qlib_init`` if
+        pyqlib is installed. Others are refused, with the nearest setting that exists.
 
     Raises
     ------
@@ -113,6 +121,8 @@ def init(
         If a setting is unknown, of the wrong type or contradicts another one, or inside `override`.
     RecorderInitializationError
         If a recorder is active. Nothing has changed then.
+    DataSourceError, MissingDependencyError
+        If Qlib's data are not there, or pyqlib is not.
     """
     if _temporary.get() is not None:
         raise SettingsError(
@@ -137,11 +147,16 @@ def init(
         "capture_output": capture_output,
         "system_metrics": system_metrics,
         "trusted_classes": trusted_classes,
+        "qlib_init": qlib_init,
     }
     settings = _decide(given | unknown)
     for guard in tuple(_process.guards):
         guard()
-    return install(settings)
+    install(settings)
+    if settings.qlib_init is not None and (qlib_init is not None or unknown):
+        # The adapter is a room above; it is reached by name, and only by those who ask for Qlib.
+        import_module(_QLIB_ADAPTER).start()
+    return settings
 
 
 def current() -> Settings:

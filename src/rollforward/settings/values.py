@@ -60,6 +60,8 @@ class Settings:
         Whether MLflow logs processor, memory, disk, network and GPU.
     trusted_classes
         Patterns of the classes that may be unpickled from a store, beside data; ``None`` is every class.
+    qlib_init
+        Arguments of ``qlib.init`` for Qlib's data, as they were given; ``None`` leaves Qlib alone.
     """
 
     uri: str
@@ -77,6 +79,7 @@ class Settings:
     capture_output: bool = True
     system_metrics: bool = False
     trusted_classes: tuple[str, ...] | None = None
+    qlib_init: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Take the manager's configuration out of the caller's hands."""

@@ -238,6 +238,12 @@ class TestCommand:
         shown = "train.py --api-key=*** --token *** --alpha 1 https://***@host/x --passwordless"
         assert command.command_line() == shown
 
+    def test_secrets_that_override_a_workflow_file_are_hidden(self, monkeypatch):
+        given = "run a.yaml --set task.loader.password=abc --set=init.api_key=d --set task.model.alpha=1"
+        monkeypatch.setattr(sys, "argv", given.split())
+        shown = "run a.yaml --set task.loader.password=*** --set=init.api_key=*** --set task.model.alpha=1"
+        assert command.command_line() == shown
+
     def test_environment_variables_of_ours_are_kept_without_their_secrets(self, monkeypatch):
         monkeypatch.setenv("_QLIB_FOLD", "3")
         monkeypatch.setenv("ROLLFORWARD_URI", "postgresql://me:pw@host/db")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rollforward.adapters.qlib import PROCESSORS, is_theirs
 from rollforward.data.selection import as_range, column_positions
 from rollforward.errors import ColumnError, DataError
 from rollforward.instantiate import get_callable_kwargs, init_instance_by_config
@@ -88,7 +89,7 @@ def build_processors(configs: Iterable[Any], fit_start_time: Any = None, fit_end
     ----------
     configs
         Each an instance, the name of a class, or a configuration ``{"class": ..., "kwargs": {...}}``; without
-        ``module_path``, the class is one of this package.
+        ``module_path``, the class is one of this package, else of Qlib's if that is installed.
     fit_start_time, fit_end_time
         The fit window, both inclusive. An end given here replaces that of the configuration; instances keep theirs.
 
@@ -102,11 +103,11 @@ def build_processors(configs: Iterable[Any], fit_start_time: Any = None, fit_end
 
 
 def _build(config: Any, window: Mapping[str, Any]) -> Processor:
-    if isinstance(config, Processor):
-        return config
+    if _is_processor(config):
+        return config  # type: ignore[no-any-return]
     if not isinstance(config, str | Mapping):
         raise _not_a_processor(config)
-    factory, kwargs = get_callable_kwargs(config, default_module=PROCESSOR_MODULE)
+    factory, kwargs = get_callable_kwargs(config, default_module=PROCESSORS)
     if all(takes(factory, name) for name in FIT_WINDOW):
         kwargs = {**dict.fromkeys(FIT_WINDOW), **kwargs, **{k: v for k, v in window.items() if v is not None}}
         if kwargs["fit_end_time"] is None:
@@ -116,9 +117,14 @@ def _build(config: Any, window: Mapping[str, Any]) -> Processor:
                 "Give fit_start_time and fit_end_time to the handler; usually the bounds of the train segment.",
             )
     processor = init_instance_by_config({"class": factory, "kwargs": kwargs})
-    if not isinstance(processor, Processor):
+    if not _is_processor(processor):
         raise _not_a_processor(config)
-    return processor
+    return processor  # type: ignore[no-any-return]
+
+
+def _is_processor(value: Any) -> bool:
+    # Qlib's are asked for the same.
+    return isinstance(value, Processor) or (not isinstance(value, type) and is_theirs(value, PROCESSORS))
 
 
 def _not_a_processor(config: Any) -> DataError:

@@ -17,6 +17,7 @@ from rollforward.data.files import names_a_file
 from rollforward.data.selection import nearest
 from rollforward.errors import CalendarError, DataError, TaskError
 from rollforward.instantiate import get_callable_kwargs
+from rollforward.workflow.record_temp.qlib_prices import comes_from_qlib, with_qlib_prices
 from rollforward.workflow.record_temp.sources import COLUMN, SOURCE, find_prices, has_prices
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ def run_backtest(inputs: Inputs) -> Outcome:
                 f"PortAnaRecord: backtest has {name!r}.", nearest(name, (*_OURS, FUNC)), "Correct or remove it."
             )
     _check_executor(inputs.executor)
+    if comes_from_qlib(inputs):
+        prices, section = with_qlib_prices(inputs)
+        return _outcome(backtest(_signal(inputs), prices, strategy=inputs.strategy, **section))
     section = {name: value for name, value in inputs.section.items() if name != PRICES}
     return _outcome(backtest(_signal(inputs), _prices(inputs), strategy=inputs.strategy, **section))
 
@@ -133,8 +137,8 @@ def _prices(inputs: Inputs) -> Any:
         raise TaskError(
             "PortAnaRecord: there are no prices.",
             "prices to trade at, or a dataset whose handler is a PriceHandler.",
-            'Give prices=...: "bundled:sp500_close", a file, a frame, a loader, or the name '
-            "of a .pkl artifact of the run.",
+            'Give prices=...: "bundled:sp500_close", a file, a frame, a loader, "qlib:$close" for those of Qlib\'s '
+            "data, or the name of a .pkl artifact of the run.",
         )
     loader = inputs.dataset.handler.data_loader
     return loader.source.load().rename(columns={loader.field: "close"})

@@ -63,7 +63,8 @@ class PortAnaRecord(ACRecordTemp):
             Where prices come from: a frame (one row per date and one column per instrument, or with a column
             ``close``), a path, ``"bundled:sp500_close"``, a loader or its configuration, the name of an artifact of the
             run such as ``"prices.pkl"``, ``{"source": any of these, "field": the column to trade at}``, or
-            ``{"column": name}``, a raw column of the dataset's handler. May be missing if that is a ``PriceHandler``.
+            ``{"column": name}``, a raw column of the dataset's handler; or ``"qlib:$close"``, Qlib's data, with the
+            rules of trading of its region. May be missing if that handler is a ``PriceHandler`` or one of Qlib's.
         ``func``
             Another engine, a function or its dotted name; called as ``func(signal, strategy=..., executor=...,
             **the rest of the section)``. Without a ``start_time`` it gets the prediction's first date, without an

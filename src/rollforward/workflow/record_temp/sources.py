@@ -9,8 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from rollforward.adapters.qlib import is_address
 from rollforward.data.files import names_a_file, read_file, resolve_source
-from rollforward.data.horizon import LOOKAHEAD, label_lookahead
+from rollforward.data.horizon import label_lookahead, lookahead_of_handler
 from rollforward.data.loader import as_loader
 from rollforward.data.price_handler import PriceFeatureLoader
 from rollforward.errors import ColumnError, DataError, RollforwardError
@@ -58,7 +59,7 @@ def find_prices(given: Any, load_artifact: Callable[[str], Any], dataset: Any = 
         return _raw_column(dataset, given[COLUMN])
     if isinstance(given, Mapping) and SOURCE in given:
         given, field = given[SOURCE], given.get(FIELD)
-    if isinstance(given, str) and not names_a_file(given) and not _is_dotted(given):
+    if isinstance(given, str) and not names_a_file(given) and not _is_dotted(given) and not is_address(given):
         given = load_artifact(given)
     if isinstance(given, pd.Series):
         return given
@@ -88,7 +89,7 @@ def find_horizon(recorder: Any, dataset: Any = None) -> int | None:
     tag = recorder.list_tags().get(LABEL_HORIZON, "") if hasattr(recorder, "list_tags") else ""
     if tag.isdigit():
         return max(int(tag), 1)
-    found = getattr(getattr(dataset, "handler", None), LOOKAHEAD, None)
+    found = lookahead_of_handler(getattr(dataset, "handler", None))
     if found is None:
         try:
             found = label_lookahead(recorder.load_object("task"))

@@ -1,0 +1,61 @@
+"""Qlib alone, its own trainer and records: ``python qlib_alone.py DATA FOLDER``; the oracle of the tests beside it.
+
+Its store of runs is a folder, which MLflow 3 keeps for those who ask for it: MLFLOW_ALLOW_FILE_STORE=true.
+"""
+
+import copy
+import pickle
+import sys
+from pathlib import Path
+
+import qlib
+from market import LGB, LINEAR, RECORDS, SEGMENTS, WINDOW, task
+from qlib.contrib.data.handler import Alpha158
+from qlib.data import D
+from qlib.data.dataset import TSDatasetH
+from qlib.model.trainer import task_train
+
+WANTED = {
+    "pred.pkl": "pred.pkl",
+    "label.pkl": "label.pkl",
+    "ic.pkl": "sig_analysis/ic.pkl",
+    "report": "portfolio_analysis/report_normal_1day.pkl",
+}
+FILTERS = [
+    {"class": "RobustZScoreNorm", "kwargs": {"fields_group": "feature", "clip_outlier": True}},
+    {"class": "Fillna", "kwargs": {"fields_group": "feature"}},
+]
+CASES = {
+    "linear": task(LINEAR, records=RECORDS, infer_processors=FILTERS),
+    "lgb": task(LGB, records=RECORDS),
+    "lgb 360": task(LGB, handler="Alpha360", records=RECORDS[:1], infer_processors=[{"class": "Fillna"}]),
+}
+
+
+def main(data, folder):
+    qlib.init(
+        provider_uri=data,
+        region="us",
+        kernels=1,
+        exp_manager={
+            "class": "MLflowExpManager",
+            "module_path": "qlib.workflow.expm",
+            "kwargs": {"uri": f"file:{folder}/runs", "default_exp_name": "alone"},
+        },
+    )
+    answers = {}
+    for name, case in CASES.items():
+        recorder = task_train(copy.deepcopy(case), experiment_name="alone")
+        held = dict(WANTED) if len(case["record"]) > 1 else {"pred.pkl": "pred.pkl"}
+        answers[name] = {key: recorder.load_object(path) for key, path in held.items()}
+        answers[name]["metrics"] = recorder.list_metrics()
+    windows = TSDatasetH(step_len=5, handler=Alpha158(**WINDOW), segments=SEGMENTS)
+    sampler = windows.prepare("test", col_set=["feature", "label"], data_key="infer")
+    answers["windows"] = sampler[list(range(0, len(sampler), 97))]
+    answers["index"] = sampler.get_index()
+    answers["calendar"] = list(D.calendar(freq="day"))
+    Path(folder, "answers.pkl").write_bytes(pickle.dumps(answers))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
