@@ -215,3 +215,12 @@ def test_arguments_that_no_strategy_takes_are_refused(world):
     with pytest.raises(OnlineError, match="'aheda', which no strategy takes"):
         manager.routine(task_kwargs={"aheda": 1})
     assert manager.routine(task_kwargs={"ahead": 0}).session == pd.Timestamp("2020-02-06")
+
+
+def test_a_simulation_that_ends_before_it_begins_is_refused(world):
+    manager = world.manager()
+
+    with pytest.raises(OnlineError, match="ends on 2020-01-02"):
+        manager.simulate("2020-01-02")
+
+    assert manager.head() is None

@@ -59,8 +59,8 @@ def simulate(arguments: argparse.Namespace) -> int:
         "entries": len(entries),
         "trained": sum(len(entry.trained) for entry in entries),
         "signals": len(signals),
-        "first": str(days.min()) if len(days) else None,
-        "last": str(days.max()) if len(days) else None,
+        "first": str(days.min()).removesuffix(" 00:00:00") if len(days) else None,
+        "last": str(days.max()).removesuffix(" 00:00:00") if len(days) else None,
     }
     text = "{name}: {entries} entries, {trained} folds trained, {signals} signals from {first} to {last}"
     say(arguments, document, text.format(**document))

@@ -30,8 +30,14 @@ def simulate(work: Work, begin: pd.Timestamp, end: pd.Timestamp, *, all_at_once:
     Raises
     ------
     OnlineError
-        If the ledger serves already.
+        If the ledger serves already, or the end is before the beginning.
     """
+    if end < begin:
+        raise OnlineError(
+            f"The simulation ends on {end:%Y-%m-%d} and begins on {begin:%Y-%m-%d}.",
+            "an end on or after the beginning.",
+            "Give a later end, or an earlier begin_time.",
+        )
     head = work.chain.head()
     if head is not None and not head.simulated:
         raise OnlineError(
@@ -54,7 +60,8 @@ def train_ahead(work: Work, standing: Standing, end: pd.Timestamp) -> None:
     do folds that would learn labels which are not known yet on their day.
     """
     trainer, training = work.desk.training.trainer, work.desk.training
-    if not (trainer.is_delay() or trainer.has_worker()):
+    # Predictions of sessions to come are published as they are: those of a model that is trained ahead are too many.
+    if work.desk.future or not (trainer.is_delay() or trainer.has_worker()):
         return
     rolling = [strategy for strategy in work.desk.strategies if plans_itself(strategy)]
     n_trained = 0
