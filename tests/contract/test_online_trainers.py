@@ -193,7 +193,7 @@ def test_nothing_to_roll_back_to(world):
     manager = world.manager()
     manager.first_train()
 
-    with pytest.raises(OnlineError, match="anything else before"):
+    with pytest.raises(OnlineError, match="anything else"):
         manager.rollback()
     assert work_module.Standing.of(manager.chain.head()).done is None
 

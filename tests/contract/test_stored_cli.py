@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 import sys
 import zipfile
+from contextlib import closing
 from types import SimpleNamespace
 
 import pandas as pd
@@ -321,3 +323,26 @@ def test_a_wrong_command_line(words):
     with pytest.raises(SystemExit) as stopped:
         main(words)
     assert stopped.value.code == 2
+
+
+def test_a_look_makes_no_store_of_the_database_of_another_program(tmp_path, text):
+    other = tmp_path / "other.db"
+    with closing(sqlite3.connect(other)) as connection, connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    before = other.read_bytes()
+
+    code, _, err = text("runs", "list", "--uri", f"sqlite:///{other}")
+
+    assert code == 1
+    assert "is a database, and no tracking store" in err
+    assert other.read_bytes() == before
+
+
+def test_tables_of_another_mlflow_lead_to_the_doctor(recording, tracking_uri, tmp_path, text):
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '75868b020152'")
+
+    code, _, err = text("runs", "list", "--uri", tracking_uri)
+
+    assert code == 1
+    assert "rollforward doctor" in err

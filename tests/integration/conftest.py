@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers beside the tests
+sys.path.append(str(Path(__file__).parents[1] / "contract"))  # and the small world that is there
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 _PR_SET_PDEATHSIG = 1

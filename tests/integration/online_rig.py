@@ -223,6 +223,8 @@ def act(world, what, manager):
         manager.routine(AFTER)
     elif what == "first_train":
         manager.first_train()
+    elif what == "simulate":
+        manager.simulate(AFTER)
     elif what == "routines":
         manager.first_train()
         manager.routine(BEFORE)

@@ -20,7 +20,7 @@ def run(folder, template, *jobs):
         env=environment() | {"XDG_STATE_HOME": str(folder / "state"), "XDG_CACHE_HOME": str(folder / "cache")},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=1500,  # on a machine that does other things too
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -92,6 +92,17 @@ def test_a_session_that_is_tried_again_and_killed_anywhere_is_published_once(tmp
     agrees(found, errors, 10)
     assert [entry["kind"] for entry in found["whole"]["dump"]["entries"]][-2:] == ["routine", "routine"]
     assert found["whole"]["dump"]["entries"][-1]["extra"]["revises"] == "2020-02-12T00:00:00"
+
+
+@pytest.mark.parametrize("trainer", ["TrainerR", "DelayTrainerR"])
+def test_a_simulation_that_is_killed_anywhere_ends_as_one_that_nobody_disturbed(tmp_path, template_store, trainer):
+    (found,), errors = run(tmp_path, template_store, ["kill_everywhere", trainer, "simulate", 23])
+
+    agrees(found, errors, 100)
+    assert len(found["results"]) >= 7
+    whole = found["whole"]["dump"]
+    assert [entry["kind"] for entry in whole["entries"]] == ["first_train", *["routine"] * 6]
+    assert all(entry["simulated"] for entry in whole["entries"])
 
 
 def test_what_is_compared_tells_models_apart():

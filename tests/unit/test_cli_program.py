@@ -170,3 +170,10 @@ def test_where_the_pages_are_as_json(capsys):
     said = json.loads(capsys.readouterr().out)
     assert said["address"] == said["store"]
     assert "secret" not in said["store"]
+
+
+@pytest.mark.parametrize("command", LEAVES)
+def test_every_help_fits_into_80_columns(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+    assert max(map(len, LEAVES[command].format_help().splitlines())) <= 80

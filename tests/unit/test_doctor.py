@@ -83,7 +83,8 @@ def test_tables_of_an_older_mlflow_are_named_and_left_as_they_are(tracking_uri, 
     older = script.get_revision(script.get_heads()[0]).down_revision
     change(tmp_path / "mlflow.db", "UPDATE alembic_version SET version_num = ?", older)
     code, found = examine("--uri", tracking_uri, "--fix")
-    assert (code, levels(found)["tables"]) == (0, "note")
+    # Runs are refused until then.
+    assert (code, levels(found)["tables"]) == (1, "problem")
     assert f"mlflow db upgrade '{tracking_uri}'" in found["tables"][0]["remedy"]
     assert version_in(tmp_path / "mlflow.db") == older
 
@@ -92,6 +93,7 @@ def test_a_file_that_is_something_else(tmp_path, examine):
     (tmp_path / "mlflow.db").write_text("notes\n" * 1000)
     code, found = examine("--uri", f"sqlite:///{tmp_path}/mlflow.db")
     assert (code, levels(found)["writable"]) == (1, "problem")
+    assert "backup" in found["writable"][0]["remedy"]
     with closing(sqlite3.connect(tmp_path / "other.db")) as connection, connection:
         connection.execute("CREATE TABLE a (b)")
     code, found = examine("--uri", f"sqlite:///{tmp_path}/other.db")

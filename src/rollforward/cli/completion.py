@@ -9,11 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SHELLS = ("bash", "zsh", "fish")
+_ABOUT = """\
+Print a script that lets a shell complete commands, options, choices and files.
+The script knows this version: print it again after an upgrade.
+"""
 _INSTALL = """\
-for good:
-  bash   rollforward completion bash > ~/.local/share/bash-completion/completions/rollforward
-  zsh    rollforward completion zsh > ~/.zfunc/_rollforward      (with fpath+=~/.zfunc before compinit in ~/.zshrc)
-  fish   rollforward completion fish > ~/.config/fish/completions/rollforward.fish
+for good, write it to:
+  bash   ~/.local/share/bash-completion/completions/rollforward
+  zsh    ~/.zfunc/_rollforward, with fpath+=~/.zfunc before compinit in ~/.zshrc
+  fish   ~/.config/fish/completions/rollforward.fish
 """
 # Arguments that are files or folders, by how the help calls them.
 _FILES = ("CONFIG.yaml", "FILE", "FILE.png", "FILE.html", "PATH", "PATH.zip")
@@ -25,8 +29,7 @@ def add_completion(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     completion = commands.add_parser(
         "completion",
         help="print a script that lets bash, zsh or fish complete commands and options",
-        description="Print a script that lets a shell complete commands, options, choices and files. The script knows "
-        "this version: print it again after an upgrade.",
+        description=_ABOUT,
         epilog=_INSTALL,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

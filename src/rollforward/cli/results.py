@@ -63,8 +63,10 @@ class Teller:
             return
         how = "reused" if is_reused else recorder.status
         print(f"\nRun {recorder.name} ({recorder.id}) of experiment {name}: {how}")
-        for key, value in recorder.list_metrics().items():
-            print(f"  {key:<16} {value: .4f}")
+        metrics = recorder.list_metrics()
+        width = max(map(len, metrics), default=0)
+        for key, value in metrics.items():
+            print(f"  {key:<{width}} {value: .4f}")
         _say_where(recorder)
 
     def job(self, result: RollingResult, name: str, workflow: Workflow) -> None:

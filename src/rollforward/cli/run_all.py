@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rollforward import settings
-from rollforward.errors import SettingsError
+from rollforward.cli.exits import ERROR, USAGE
+from rollforward.cli.pool.arguments import positive, seconds
+from rollforward.settings.words import counted
 
 if TYPE_CHECKING:
     import argparse
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
     from rollforward.workflow.batch.jobs import Job
     from rollforward.workflow.batch.run import Batch, BatchResult
 
-_FAILED = 1
 _SHOWN_METRICS = 7
 
 
@@ -58,7 +60,7 @@ def _add_selection(command: argparse.ArgumentParser) -> None:
 
 def _add_running(command: argparse.ArgumentParser) -> None:
     group = command.add_argument_group("runs")
-    group.add_argument("--times", type=int, default=1, metavar="N", help="how often each model is run (1)")
+    group.add_argument("--times", type=positive, default=1, metavar="N", help="how often each model is run (1)")
     group.add_argument(
         "--seeds",
         choices=("drop", "count", "keep"),
@@ -73,8 +75,13 @@ def _add_running(command: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="change a value of all workflow files, as for `rollforward run`; may be given several times",
     )
-    group.add_argument("-j", "--jobs", type=int, default=1, metavar="N", help="runs at a time (1)")
-    group.add_argument("--timeout", type=float, metavar="SECONDS", help="end a run that takes longer; it has failed")
+    group.add_argument("-j", "--jobs", type=positive, default=1, metavar="N", help="runs at a time (1)")
+    group.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="TIME",
+        help="end a run that takes longer, such as 90, 30m or 2h; it has failed",
+    )
     group.add_argument("--fresh", action="store_true", help="run everything again, in a new parent run")
     group.add_argument("--experiment", default="run_all", metavar="NAME", help="experiment of all runs (run_all)")
     group.add_argument("--name", default="", metavar="NAME", help="name of the parent run (that of the folder)")
@@ -117,13 +124,14 @@ def run_all(arguments: argparse.Namespace) -> int:
     if arguments.clean_envs:
         return _clean(arguments)
     if arguments.folder is None:
-        raise SettingsError("run-all got no folder.", "FOLDER/<Model>/workflow_config_*.yaml.", "Name the folder.")
+        print("rollforward run-all: which FOLDER? It has a folder for each model.", file=sys.stderr)
+        return USAGE
+    if arguments.list:
+        return _list(arguments)
     if arguments.uri:
         settings.init(uri=arguments.uri)
     from rollforward.workflow.batch.run import run_batch  # noqa: PLC0415  # help must not load it
 
-    if arguments.list:
-        return _list(arguments)
     batch = _batch(arguments)
     if arguments.plan:
         return _plan(batch, as_json=arguments.json)
@@ -132,7 +140,7 @@ def run_all(arguments: argparse.Namespace) -> int:
         print(json.dumps(result.to_dict(), indent=2))
     else:
         _print(result)
-    return _FAILED if result.failed else 0
+    return ERROR if result.failed else 0
 
 
 def _batch(arguments: argparse.Namespace) -> Batch:
@@ -184,7 +192,7 @@ def _clean(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps({"folder": str(environments.folder), "deleted": gone}))
     else:
-        print(f"{len(gone)} environments deleted in {environments.folder}")
+        print(f"{counted(len(gone), 'environment')} deleted in {environments.folder}")
     return 0
 
 
@@ -196,7 +204,7 @@ def _list(arguments: argparse.Namespace) -> int:
         {
             "model": entry.label,
             "config": str(entry.config),
-            "requirements": str(entry.requirements) if entry.requirements else "-",
+            "requirements": str(entry.requirements) if entry.requirements else None,
         }
         for entry in entries
     ]
@@ -208,8 +216,12 @@ def _plan(batch: Batch, *, as_json: bool) -> int:
     rows = [
         {
             "run": job.label,
-            "to do": "nothing, it is finished" if job.state == "kept" else job.reason or "run",
-            "changed": ", ".join(job.assignments) or "-",
+            "to do": "nothing, it is finished"
+            if job.state == "kept"
+            else f"fails: {job.reason}"
+            if job.reason
+            else "run",
+            "changed": ", ".join(job.assignments) or None,
             "environment": _environment_of(batch, job),
             "config": str(job.entry.config),
         }
@@ -219,15 +231,19 @@ def _plan(batch: Batch, *, as_json: bool) -> int:
     return 0
 
 
-def _environment_of(batch: Batch, job: Job) -> str:
+def _environment_of(batch: Batch, job: Job) -> str | None:
+    from rollforward.workflow.batch.jobs import FAILED  # noqa: PLC0415  # as above
+
     needs = job.entry.requirements
+    if job.state == FAILED:
+        return None
     if batch.environments is None or (needs is None and batch.share):
         return "this interpreter"
     key = batch.environments.key(needs)
     return f"{key} ({'ready' if batch.environments.find(needs) else 'to be made'})"
 
 
-def _show_rows(rows: Sequence[dict[str, str]], *, as_json: bool) -> None:
+def _show_rows(rows: Sequence[dict[str, str | None]], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))
         return
@@ -241,7 +257,7 @@ def _show_rows(rows: Sequence[dict[str, str]], *, as_json: bool) -> None:
     for column in rows[0]:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(value) for value in row.values()))
+        table.add_row(*(Text(value or "-") for value in row.values()))
     show(table)
 
 

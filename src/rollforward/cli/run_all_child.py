@@ -1,27 +1,28 @@
 """The process of one run of ``rollforward run-all``: reads its order from standard input, then is ``rollforward run``.
 
-The order is a JSON object: ``arguments`` for the program, ``name`` and ``tags`` of the run, ``parent`` the id of the
-process that waits for it.
+The order is one line, a JSON object: ``arguments`` for the program, ``name`` and ``tags`` of the run. Standard input
+stays open after it: its end says that the process which waits for this one is gone, however it went.
 """
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
 import sys
+import threading
+import time
 from typing import Any
 
 from rollforward.cli.main import main
 from rollforward.workflow.active import on_start, open_runs
 
-_PR_SET_PDEATHSIG = 1
+# Seconds to end a run in order.
+_GRACE = 10.0
 
 
 def child(order: dict[str, Any]) -> int:
     """Do what an order says, and return the exit code."""
-    _end_with(int(order["parent"]))
 
     def mark(recorder: Any) -> None:
         # Folds of a rolling job are the children of the run that counts.
@@ -33,13 +34,58 @@ def child(order: dict[str, Any]) -> int:
     return main(order["arguments"])
 
 
-def _end_with(parent: int) -> None:
-    """End this run in order when the process that waits for it is gone, however it went."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGTERM)
+class Lifeline:
+    """Ends this process, and all that it has started, after the one that holds the other end of a pipe.
+
+    A thread waits for it: the model may be in a library that lets no signal through for hours.
+
+    Parameters
+    ----------
+    pipe
+        Descriptor to read from.
+    grace
+        Seconds to end a run in order.
+    """
+
+    def __init__(self, pipe: int, grace: float = _GRACE) -> None:
+        self._pipe, self._grace = pipe, grace
+        self.is_cut = threading.Event()
+        threading.Thread(target=self._watch, name="rollforward-lifeline", daemon=True).start()
+
+    def _watch(self) -> None:
+        while os.read(self._pipe, 1024):
+            pass
+        self.is_cut.set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(self._grace)
+        _kill_all()
+
+    def settle(self) -> None:
+        """Leave nothing behind if nobody waits for this process: call it at the end."""
+        if self.is_cut.is_set():
+            _kill_all()
+
+
+def _kill_all() -> None:
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    else:
+        os._exit(1)
+
+
+def _take_order() -> tuple[dict[str, Any], Lifeline]:
+    order = json.loads(sys.stdin.readline())
+    # What the model starts must not read from the pipe.
+    pipe = os.dup(sys.stdin.fileno())
+    with open(os.devnull, "rb") as nothing:  # noqa: PTH123  # a descriptor is wanted
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    return order, Lifeline(pipe)
 
 
 if __name__ == "__main__":
-    sys.exit(child(json.load(sys.stdin)))
+    given, lifeline = _take_order()
+    try:
+        code = child(given)
+    finally:
+        lifeline.settle()
+    sys.exit(code)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rollforward import settings
+from rollforward.cli.checking import check_settings, check_task, start_qlib
 from rollforward.cli.results import Teller
 from rollforward.errors import DataError, RollforwardError, SettingsError, WorkflowFileError
 from rollforward.workflow.config import (
@@ -17,7 +18,6 @@ from rollforward.workflow.config import (
     Workflow,
     artifacts,
     load_workflow,
-    locate_error,
     on_search_path,
     parse_rolling,
     refuse,
@@ -119,10 +119,13 @@ def _run(workflow: Workflow, file: Place, choices: Choices) -> int:
     if choices.rolling is not None:
         rolling = (rolling or {}) | parse_rolling(choices.rolling)
     current = settings.init(**_settings(workflow, choices))
-    _start_qlib(workflow, file)
-    _check_task(workflow, file)
+    check_settings(workflow, file)
+    start_qlib(workflow, file)
+    check_task(workflow, file)
     teller = Teller(choices.as_json)
     if choices.check_only:
+        if rolling is not None:
+            _foresee(workflow, rolling, file, choices)
         teller.tell({"file": file.file, "ok": True, "problems": []}, f"{file}: no mistake found.")
         return 0
     if choices.seed is not None:
@@ -152,31 +155,20 @@ def _settings(workflow: Workflow, choices: Choices) -> dict[str, Any]:
     return given | {"uri": choices.uri} | ({"exp_manager": {**manager, "kwargs": kwargs}} if manager else {})
 
 
-def _start_qlib(workflow: Workflow, file: Place) -> None:
-    """Hand Qlib's own settings to Qlib, if the task needs it."""
-    if not workflow.qlib:
-        return
-    if workflow.needs_qlib:
-        from rollforward.adapters.qlib import init_qlib  # noqa: PLC0415  # few files need it
-
-        try:
-            init_qlib(**workflow.qlib)
-        except RollforwardError as error:
-            place = workflow.places.get(("qlib_init",), file)
-            refuse([Problem.of(error, place, ("qlib_init",))], error)
-        return
-    keys = ", ".join(map(str, workflow.qlib))
-    print(f"qlib_init: {keys}: of Qlib's own package, which nothing in the task needs: ignored.", file=sys.stderr)
-
-
-def _check_task(workflow: Workflow, file: Place) -> None:
-    """Find what only the settings in force and the files of data can tell."""
-    from rollforward.workflow.trainer.check import check_task  # noqa: PLC0415  # `run --help` must not load it
-
+def _foresee(workflow: Workflow, rolling: dict[str, Any], file: Place, choices: Choices) -> None:
+    """Find what only making the folds can tell."""
     try:
-        check_task(workflow.task)
+        _ = _job(workflow, rolling, "", choices).tasks
     except RollforwardError as error:
-        refuse([locate_error(error, workflow.content, workflow.places, ("task",), file)], error)
+        place = Place("--rolling") if choices.rolling else workflow.places.get(("rolling",), file)
+        refuse([Problem.of(error, place, ("rolling",))], error)
+
+
+def _job(workflow: Workflow, rolling: dict[str, Any], name: str, choices: Choices) -> RollingJob:
+    from rollforward.workflow.rolling import RollingJob  # noqa: PLC0415  # `run --help` must not load it
+
+    # Keys are checked where they are read; what a value has to be, the job says.
+    return RollingJob(task=workflow.task, experiment_name=name, trainer=_trainer(choices), **rolling)
 
 
 def _run_once(workflow: Workflow, name: str, choices: Choices, teller: Teller) -> int:
@@ -196,11 +188,8 @@ def _run_once(workflow: Workflow, name: str, choices: Choices, teller: Teller) -
     return 0
 
 
-def _run_rolling(workflow: Workflow, rolling: dict[str, object], name: str, choices: Choices, teller: Teller) -> int:
-    from rollforward.workflow.rolling import RollingJob  # noqa: PLC0415  # `run --help` must not load it
-
-    # Keys are checked where they are read; what a value has to be, the job says.
-    job = RollingJob(task=workflow.task, experiment_name=name, trainer=_trainer(choices), **rolling)  # type: ignore[arg-type]
+def _run_rolling(workflow: Workflow, rolling: dict[str, Any], name: str, choices: Choices, teller: Teller) -> int:
+    job = _job(workflow, rolling, name, choices)
     reuse = choices.reuse is not False
     _show_plan(job.plan(reuse=reuse), _plan_title(job), choices, teller)
     if choices.plan_only:

@@ -108,7 +108,8 @@ def migrate_file(path: Path) -> Migrated:
         draft = _rewrite(content.text, path.suffix)
     except (OSError, SyntaxError, ValueError, RecursionError) as error:
         line = getattr(error, "lineno", None) or 1
-        left = f"It is left as it is: {error}. Correct it, and migrate again."
+        said = getattr(error, "msg", None) or error
+        left = f"It is left as it is: {said}. Correct it, and migrate again."
         return Migrated(path, findings=(Finding(line, f"a {path.suffix} file that cannot be read", left, "unread"),))
     after = apply(content.text, draft.edits)
     findings = tuple(sorted(draft.findings, key=lambda finding: finding.line))

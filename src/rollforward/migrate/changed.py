@@ -36,6 +36,7 @@ FILE_STORE = (
 AMBIGUOUS = "Rename one of the two and migrate again; its uses are left as they are."
 IN_PIECES = "Write {} here, and migrate again: it is in an f-string, or spelt in pieces."
 STAR = "Name what is imported, and migrate again."
+LEFT = "It is left as it is: a text with a name of Qlib that a program seems to read."
 DATA_TAKEN = (
     "Taken out: data are named in the task here. If handlers of Qlib are used by another file, say "
     "rollforward.init(qlib_init={...}) (docs/how-to/with-pyqlib.md)."

@@ -117,7 +117,7 @@ def report_from(draft: Draft, statement: ast.ImportFrom) -> None:
     for alias in statement.names:
         dotted = f"{module}.{alias.name}"
         if alias.name == "*":
-            draft.note(alias.lineno, f"from {module} import *", STAR, "pyqlib")
+            draft.note(alias.lineno, f"from {module} import *", STAR)
         elif dotted not in REGIONS and find(dotted) is None:
             home = whereabouts(alias.name) if module in MOVED else None
             if home is None:

@@ -20,11 +20,14 @@ def rewrite_strings(draft: Draft, tree: ast.Module) -> None:
     """Rewrite the dotted names in literals."""
     keys: dict[int, tuple[str, str | None]] = {}
     pieces: set[int] = set()
+    alone: set[int] = set()
     for node in ast.walk(tree):
         for key, value, cls in _named(node):
             keys[id(value)] = (key, cls)
             if key == "uri" and _first_text(value).startswith("file:"):
                 draft.note(value.lineno, draft.of(value), FILE_STORE)
+        if isinstance(node, ast.Expr):
+            alone.add(id(node.value))
         if isinstance(node, ast.JoinedStr):
             pieces.update(id(part) for part in ast.walk(node))
             if any(isinstance(part, ast.Constant) and IN_TEXT.search(str(part.value)) for part in node.values):
@@ -32,7 +35,8 @@ def rewrite_strings(draft: Draft, tree: ast.Module) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in pieces:
             key, cls = keys.get(id(node), ("", None))
-            settle_text(draft, draft.span(node), node.lineno, node.value, judge(node.value, key, cls))
+            verdict = judge(node.value, key, cls)
+            settle_text(draft, draft.span(node), node.lineno, node.value, verdict, is_read=id(node) not in alone)
 
 
 def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr, str | None]]:

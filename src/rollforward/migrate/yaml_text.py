@@ -29,7 +29,7 @@ def rewrite_yaml(text: str) -> Draft:
 
     Raises
     ------
-    ValueError
+    SyntaxError
         If it is no YAML.
     """
     draft = Draft(text)
@@ -53,19 +53,21 @@ def _compose(text: str) -> list[yaml.Node]:
     except yaml.YAMLError as error:
         masked = _VALUE.sub(lambda match: "x" * len(match.group()), _BLOCK.sub(_comment, text))
         if masked == text:
-            raise ValueError(_first_line(error)) from error
+            raise _no_yaml(error) from error
     try:
         return [node for node in yaml.compose_all(masked, yaml.SafeLoader) if node is not None]
     except yaml.YAMLError as error:
-        raise ValueError(_first_line(error)) from error
+        raise _no_yaml(error) from error
 
 
 def _comment(match: re.Match[str]) -> str:
     return re.sub(r"[^\r\n]", " ", match.group())
 
 
-def _first_line(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).split())
+def _no_yaml(error: yaml.YAMLError) -> SyntaxError:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    said = ", ".join(part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part)
+    return SyntaxError(said or " ".join(str(error).split()), (None, mark.line + 1 if mark else 1, None, None))
 
 
 def _scalars(

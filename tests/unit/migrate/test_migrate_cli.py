@@ -141,3 +141,16 @@ def test_a_wrong_path_is_an_error(project):
     (project / "x.txt").touch()
     with pytest.raises(SettingsError, match=r"x\.txt is a \.txt file"):
         call("x.txt")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [("a.yaml", "class: qlib.workflow.R\n{% if X %}\na: 1\n\tb: 2\n", 4), ("a.py", "import qlib\n\nprint 'x'\n", 3)],
+)
+def test_what_cannot_be_read_is_reported_with_its_line(tmp_path, name, text, line):
+    (tmp_path / name).write_text(text)
+
+    (finding,) = migrate_file(tmp_path / name).findings
+
+    assert (finding.line, finding.kind) == (line, "unread")
+    assert "line" not in finding.todo

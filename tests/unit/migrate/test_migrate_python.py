@@ -319,3 +319,40 @@ def test_what_behaves_differently_is_told_once_and_asks_for_nothing():
 def test_what_is_no_python_is_an_error():
     with pytest.raises(SyntaxError):
         rewrite_python("import qlib\nprint 1\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'sys.modules["qlib.workflow"]\n',
+        'path = "qlib.workflow" + ".recorder"\n',
+        'os.system("python -m qlib.workflow.task.manage -t pool wait")\n',
+        'exec("from qlib.workflow import R")\n',
+        'conf = """\ntask:\n  module_path: qlib.workflow.record_temp\n"""\n',
+        "def f(r: 'list[qlib.workflow.recorder.Recorder]'): ...\n",
+    ],
+)
+def test_a_text_that_programs_read_is_left_and_reported(text):
+    assert rewritten(text) == text
+    assert [line for line, _ in findings(text, "person")] == [1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"""Uses qlib.workflow.R, as `from qlib.workflow import R` does."""\n',
+        'def f():\n    "qlib.workflow"\n',
+        'print("see qlib.workflow for it")\n',
+        'print("qlib.data is nice")\n',
+        'url = "https://github.com/microsoft/qlib.workflow.git"\n',
+        'conf = {"module_path": "qlib.data.dataset"}\n',
+    ],
+)
+def test_prose_is_no_finding(text):
+    assert findings(text) == []
+
+
+def test_a_star_is_for_a_person():
+    assert findings("from qlib.workflow.record_temp import *\n", "person") == [
+        (1, "from qlib.workflow.record_temp import *")
+    ]

@@ -131,7 +131,7 @@ def test_a_store_of_files_is_reported():
 
 
 def test_what_is_no_yaml_is_an_error():
-    with pytest.raises(ValueError, match="line 1"):
+    with pytest.raises(SyntaxError, match="line 2"):
         rewrite_yaml("a: [1, qlib\nb: 2")
 
 

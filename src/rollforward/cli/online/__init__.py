@@ -30,6 +30,7 @@ _ACTIONS = {
     "adopt": "change.adopt",
     "rollback": "change.rollback",
     "promote": "change.promote",
+    "accept": "change.accept",
 }
 _CODES = (
     "Exit codes: 0 done; 1 an error; 2 a wrong command line; 3 done, and somebody has to look: a session is held "
@@ -185,6 +186,14 @@ def _add_decisions(actions: _Actions[argparse.ArgumentParser]) -> None:
     promote = _action(actions, "promote", "let a strategy in shadow serve from the next session on")
     promote.add_argument("strategy", metavar="STRATEGY", help="its name")
     promote.add_argument("--against", metavar="STRATEGY", help="this one goes into the shadow in its place")
-    for decision in (rollback, promote):
+    accept = _action(
+        actions,
+        "accept",
+        "let a held session stay as it is: it is not tried again, and not a problem any more",
+        more="What is published stays; `routine --redo` can still publish it.",
+    )
+    accept.add_argument("--time", metavar="SESSION", required=True, help="the session")
+    accept.add_argument("--strategy", help="only this one (default: all that are held on it)")
+    for decision in (rollback, promote, accept):
         decision.add_argument("--reason", default="", help="for the ledger")
         _add_waiting(decision)

@@ -1,4 +1,4 @@
-"""``rollforward online routine | first-train | add-strategy | simulate | adopt | rollback | promote``."""
+"""``rollforward online routine | first-train | add-strategy | simulate | adopt | rollback | promote | accept``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def routine(arguments: argparse.Namespace) -> int:
         done.insert(0, manager.chain.entry(done[0].previous))  # sessions that were missed
     text = "\n".join(map(entry_text, done))
     say(arguments, [entry_document(one) for one in done], text if _is_new(entry, before) else _NOTHING + text)
-    return EXIT_LOOK if any(map(held_of, done)) or is_held(manager.chain.head()) else 0
+    new = [one for one in done if _is_new(one, before)]  # what was held before may have been accepted
+    return EXIT_LOOK if any(map(held_of, new)) or is_held(manager.chain.head()) else 0
 
 
 def first_train(arguments: argparse.Namespace) -> int:
@@ -91,6 +92,15 @@ def promote(arguments: argparse.Namespace) -> int:
         if name is not None:
             strategy_of(manager, name)
     _say(arguments, manager.promote(arguments.strategy, arguments.against, reason=arguments.reason))
+    return 0
+
+
+def accept(arguments: argparse.Namespace) -> int:
+    """Let a held session stay as it is."""
+    manager = open_manager(arguments)
+    if arguments.strategy is not None:
+        strategy_of(manager, arguments.strategy)
+    _say(arguments, manager.accept(arguments.time, arguments.strategy, arguments.reason))
     return 0
 
 

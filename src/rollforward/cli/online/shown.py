@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rollforward.workflow.online.ledger.entry import PROMOTE, ROUTINE
+from rollforward.workflow.online.ledger.entry import ACCEPTS, PROMOTE, ROUTINE
 from rollforward.workflow.online.marks import held_in
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def entry_line(entry: Entry) -> dict[str, str]:
     notes = [f"held: {why}" for why in held_of(entry).values()]
     notes += ["partial"] if merged is not None and merged.partial and not notes else []
     notes += [f"{name} goes to {role}" for name, role in entry.extra.get("promotions", {}).get("roles", {}).items()]
+    notes += [f"{_session(entry.extra[ACCEPTS])} stays as it is"] if ACCEPTS in entry.extra else []
     notes += [str(entry.extra["reason"])] if "reason" in entry.extra else []
     notes += [switch.reason for switch in entry.switches if entry.kind != ROUTINE or not notes]
     return {
@@ -66,13 +67,19 @@ def entry_text(entry: Entry) -> str:
         f"{switch.effective.date()} ({switch.reason})"
         for switch in entry.switches
     ]
+    if ACCEPTS in entry.extra:
+        lines += [f"  {_session(entry.extra[ACCEPTS])} stays as it is: {entry.extra['reason']}"]
     if entry.kind == PROMOTE:
         lines += [f"  {state.name_id}: {state.role}" for state in entry.states]
     decided = entry.extra.get("promotions", {})
     lines += [f"  {name} goes to {role}" for name, role in decided.get("roles", {}).items()]
     lines += [f"  judged {name}: {reason}" for name, reason in decided.get("decisions", {}).items()]
-    lines += [f"  HELD {session.removesuffix('T00:00:00')}: {why}" for session, why in held_of(entry).items()]
+    lines += [f"  HELD {_session(session)}: {why}" for session, why in held_of(entry).items()]
     return "\n".join(lines)
+
+
+def _session(mark: str) -> str:
+    return mark.removesuffix("T00:00:00")
 
 
 def model_text(model: ModelRef) -> str:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,8 @@ class Child:
     Attributes
     ----------
     process
-        The process, the leader of its group.
+        The process, the leader of its group. Its standard input stays open: the end of it tells the process that we
+        are gone, however we went.
     timeout
         Seconds after which it is ended; ``None`` never.
     timed_out
@@ -51,6 +53,7 @@ class Child:
         if code is not None:
             # What it has started and left behind.
             send(self.process, _KILL)
+            self._hang_up()
             return code
         now = time.monotonic()
         if self._kill_at is not None and now >= self._kill_at:
@@ -69,6 +72,12 @@ class Child:
         """End it now."""
         send(self.process, _KILL)
         self.process.wait()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self.process.stdin is not None:
+            with suppress(OSError):
+                self.process.stdin.close()
 
     @property
     def seconds(self) -> float:
@@ -105,12 +114,11 @@ def start_child(
             env=os.environ | {"PYTHONUNBUFFERED": "1", "COLUMNS": "120"},
             start_new_session=True,
         )
-    child = Child(process, timeout)
     if process.stdin is not None:
         try:
-            with process.stdin:
-                process.stdin.write(json.dumps(dict(order)).encode())
+            process.stdin.write(json.dumps(dict(order)).encode() + b"\n")
+            process.stdin.flush()
         except BrokenPipeError:
             # It died before it read; its log says why.
             logger.debug("The process of %s read nothing.", log)
-    return child
+    return Child(process, timeout)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from rollforward.settings.nearest import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 _PREFIX = "workflow_config_"
 _SUFFIXES = (".yaml", ".yml")
@@ -133,6 +136,10 @@ def _entries_of(place: Path) -> list[Entry]:
     files = sorted((path for path in place.iterdir() if path.suffix in _SUFFIXES and path.is_file()), key=_by_name)
     named = [path for path in files if path.name.startswith(_PREFIX)]
     if not named and len(files) != 1:
+        if files:
+            logger.warning(
+                "%s is left out: it has %d YAML files, and none is called %s*.yaml.", place, len(files), _PREFIX
+            )
         return []
     found = named or files
     requirements = place / _REQUIREMENTS
@@ -149,7 +156,8 @@ def _label(model: str, path: Path, n_files: int) -> str:
 
 
 def _says_something(path: Path) -> bool:
-    lines = path.read_text(encoding="utf-8").splitlines()
+    # What is wrong with it, is said when its model is run.
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return any(line.strip() and not line.strip().startswith("#") for line in lines)
 
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import shutil
 import time
 import uuid
@@ -35,7 +36,10 @@ logger = logging.getLogger(__name__)
 
 _WHOLE = "rollforward-environment.json"
 _DIGITS = 16
-_TAIL = 2000
+_NAME = re.compile(f"[0-9a-f]{{{_DIGITS}}}")
+_TAIL = 4000
+# As pip, uv and venv begin it.
+_ERROR = re.compile(r"(error\b|\u00d7|[\w.]*Error:)", re.IGNORECASE)
 
 
 def default_folder() -> Path:
@@ -112,7 +116,7 @@ class Environments:
         if found is not None:
             return found
         key = self.key(requirements)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._create()
         with self._locked(key):
             # Who held the lock before may have made it.
             return self.find(requirements) or self._make(self.folder / key, requirements, log)
@@ -120,11 +124,13 @@ class Environments:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keep `clean` from deleting anything for the length of a block."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._create()
         path = self.folder / f"in-use-{uuid.uuid4().hex}.lock"
-        with filelock.FileLock(path):
-            yield
-        path.unlink(missing_ok=True)
+        try:
+            with filelock.FileLock(path):
+                yield
+        finally:
+            path.unlink(missing_ok=True)
 
     def clean(self) -> list[str]:
         """Delete all environments in the folder, and return their names.
@@ -145,11 +151,21 @@ class Environments:
             path.unlink(missing_ok=True)
         gone = []
         for place in sorted(self.folder.glob("*")):
-            if place.is_dir() and len(place.name) == _DIGITS:
+            if _is_ours(place):
                 with self._locked(place.name):
                     _remove(place)
                 gone.append(place.name)
         return gone
+
+    def _create(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"The folder of environments {self.folder} cannot be made: {error}.",
+                "a folder that can be written.",
+                "Choose another one: --envs DIR.",
+            ) from error
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[None]:
@@ -186,9 +202,8 @@ class Environments:
         except OSError as error:
             raise ModelEnvironmentError(f"{command[0]} cannot be run: {error}.") from error
         if code != 0:
-            said = log.read_text(encoding="utf-8", errors="replace")[-_TAIL:].strip().splitlines()
             raise ModelEnvironmentError(
-                f"The environment cannot be made: {said[-1] if said else f'exit code {code}'}",
+                f"The environment cannot be made: {_reason(log) or f'exit code {code}'}",
                 "packages that the installer finds.",
                 f"Read {log}; correct {requirements or 'the requirements'}.",
             )
@@ -203,6 +218,21 @@ class Environments:
         }
         with atomic_write(place / _WHOLE) as file:
             file.write(json.dumps(about, indent=2).encode())
+
+
+def _reason(log: Path) -> str:
+    """Return the line of an installer's output that names the error, else the last one."""
+    said = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace")[-_TAIL:].splitlines()]
+    lines = [line for line in said if line]
+    named = [line for line in lines if _ERROR.match(line)]
+    return (named or lines or [""])[-1]
+
+
+def _is_ours(place: Path) -> bool:
+    """Whether a folder is an environment of a batch, whole or not: --envs may name a folder that holds other things."""
+    if not place.is_dir() or not _NAME.fullmatch(place.name):
+        return False
+    return any((place / name).exists() for name in (_WHOLE, "pyvenv.cfg")) or not any(place.iterdir())
 
 
 def _remove(place: Path) -> None:

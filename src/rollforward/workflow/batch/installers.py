@@ -27,6 +27,13 @@ _PROBE = (
 )
 
 
+# An installer whose batch was killed must not go on in a folder that the next batch makes anew.
+_TIED = (
+    "import ctypes, os, signal, sys; ctypes.CDLL(None).prctl(1, signal.SIGKILL); "
+    "os.getppid() == int(sys.argv[1]) or sys.exit(1); os.execvp(sys.argv[2], sys.argv[2:])"
+)
+
+
 @dataclass(frozen=True)
 class Python:
     """An interpreter that environments are made from.
@@ -120,7 +127,7 @@ def clean_environment() -> dict[str, str]:
 def run_logged(command: Sequence[str], log: IO[bytes], folder: Path) -> int:
     """Run a command with its output in a file, and end it with everything it started if we are interrupted."""
     process = subprocess.Popen(  # noqa: S603  # composed by us
-        command,
+        _tied(command),
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=subprocess.STDOUT,
@@ -134,6 +141,15 @@ def run_logged(command: Sequence[str], log: IO[bytes], folder: Path) -> int:
         if process.poll() is None:
             send(process, getattr(signal, "SIGKILL", signal.SIGTERM))
             process.wait()
+
+
+def _tied(command: Sequence[str]) -> list[str]:
+    """Spell a command that ends when we do, however we do; on Linux, which can."""
+    if sys.platform != "linux":
+        return list(command)
+    if shutil.which(command[0]) is None:
+        raise FileNotFoundError(f"there is no program {command[0]}")
+    return [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *command]
 
 
 def send(process: subprocess.Popen[bytes], number: int) -> None:

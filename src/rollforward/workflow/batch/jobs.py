@@ -94,9 +94,17 @@ def plan_jobs(
         What happens to seeds; ``None`` drops them if `times` is above 1.
     assignments
         What is changed in all files, as for ``rollforward run --set``.
+
+    Raises
+    ------
+    WorkflowFileError
+        If no file can be changed so: the mistake is in the assignments.
     """
     mode = mode_for(seeds, times)
-    return [_job(entry, time, mode, assignments) for time in range(times) for entry in entries]
+    jobs = [_job(entry, time, mode, assignments) for time in range(times) for entry in entries]
+    if assignments and jobs and all(job.state == FAILED for job in jobs):
+        load_workflow(jobs[0].entry.config, assignments, inspect=False)
+    return jobs
 
 
 def slug(text: str) -> str:

@@ -33,7 +33,11 @@ def _lines(path: Path, above: frozenset[Path]) -> list[str]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise DataSourceError(f"{path} cannot be read: {error}.", "a readable requirements file.") from error
+        raise DataSourceError(
+            f"{path} cannot be read: {error}.",
+            "a readable requirements file, in UTF-8.",
+            "Correct it, or the line that names it.",
+        ) from error
     found = []
     for raw in text.splitlines():
         line = _COMMENT.sub("", raw).strip()

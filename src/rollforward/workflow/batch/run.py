@@ -21,6 +21,7 @@ from rollforward.workflow.batch.running import Runner
 from rollforward.workflow.batch.table import Table, make_table, markdown, summary_metrics
 from rollforward.workflow.batch.watching import watching
 from rollforward.workflow.leaving import sigterm_as_exception
+from rollforward.workflow.mlflow_backend.inventory import is_there
 from rollforward.workflow.reporting.gathering import BATCH, KIND
 from rollforward.workflow.rolling.locking import one_at_a_time
 
@@ -110,7 +111,8 @@ class Batch:
     def plan(self) -> list[Job]:
         """Lay out the runs, with what is finished already; nothing is started or stored."""
         jobs = self.jobs()
-        if not self.fresh:
+        # A look into a database file that is not there would create it.
+        if not self.fresh and is_there(R.get_uri()):
             experiment = stored.find_experiment(self.experiment)
             stored.take_finished(experiment, stored.find_parent(experiment, self.title), jobs)
         return jobs
@@ -180,6 +182,7 @@ def run_batch(batch: Batch, progress: bool | None = None) -> BatchResult:
     """
     jobs = batch.jobs()
     _check_environments(batch, jobs)
+    _create(batch.out)
     with one_at_a_time(R.get_uri(), batch.experiment, f"run-all {batch.title}"), sigterm_as_exception():
         before = None if batch.fresh else stored.find_parent(stored.find_experiment(batch.experiment), batch.title)
         with R.start(
@@ -213,9 +216,18 @@ def run_batch(batch: Batch, progress: bool | None = None) -> BatchResult:
 def _check_environments(batch: Batch, jobs: Sequence[Job]) -> None:
     """Raise what is wrong with the options of environments before anything starts."""
     if batch.environments is not None:
-        for needs in {job.entry.requirements for job in jobs}:
+        for needs in {job.entry.requirements for job in jobs if job.state not in BAD}:
             if needs is not None or not batch.share:
                 batch.environments.key(needs)
+
+
+def _create(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"--out is '{out}', which cannot be made: {error}.", "a folder.", "Choose another one."
+        ) from error
 
 
 def _finish(batch: Batch, jobs: list[Job], parent: Recorder) -> BatchResult:

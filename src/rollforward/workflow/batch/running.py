@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import uuid
 from dataclasses import dataclass, field
-from os import getpid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +105,6 @@ class Runner:
             ],
             "name": job.label,
             "tags": stored.tags_of(job, self.parent, attempt),
-            "parent": getpid(),
         }
         job.log = self.out / _LOGS / f"{job.slug}.log"
         return start_child(self._pythons[job.entry.requirements], order, job.log, self.timeout, self.child_module)
@@ -120,14 +118,16 @@ class Runner:
         except RollforwardError as error:
             job.fail(f"The store does not say how it ended: {error.given}")
             return
-        if child.timed_out:
+        is_over = code == 0 or child.timed_out
+        # The time may be up when only the process has still to end.
+        if is_over and recorder is not None and recorder.status == recorder.STATUS_FI:
+            stored.take(job, recorder)
+        elif child.timed_out:
             job.fail(f"It took longer than {child.timeout:g} s.", TIMED_OUT)
         elif code != 0:
             job.fail(_reason(job, code))
-        elif recorder is None or recorder.status != recorder.STATUS_FI:
-            job.fail("Its process ended well, and the store has no finished run of it.")
         else:
-            stored.take(job, recorder)
+            job.fail("Its process ended well, and the store has no finished run of it.")
 
     def _settle(self, job: Job, recorder: Recorder, child: Child) -> None:
         job.recorder_id = recorder.id

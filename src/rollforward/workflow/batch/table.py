@@ -7,7 +7,6 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rollforward.errors import SettingsError
 from rollforward.settings.nearest import did_you_mean
 from rollforward.workflow.batch.jobs import BAD, GOOD
 
@@ -77,25 +76,26 @@ class Failure:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows in their order, the metrics that are its columns, and what went wrong."""
+    """Rows in their order, the metrics that are its columns, what went wrong, and what was asked for in vain."""
 
     rows: list[Row]
     metrics: list[str]
     failures: list[Failure]
     sorted_by: str
+    unknown: list[str]
 
     @property
     def notes(self) -> list[str]:
         """What to know before reading."""
         same = [row.label for row in self.rows if _are_equal(row)]
         if not same:
-            return []
+            return self.unknown
         note = (
             f"All runs of {', '.join(same)} found the same: nothing in them is random, or the library has a seed of "
             "its own where none is given, as gradient boosting does. A deviation of 0 says nothing then; --seeds count "
             "sets the seeds that the workflow file names to 0, 1, 2, ..."
         )
-        return [note]
+        return [*self.unknown, note]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -130,29 +130,25 @@ def make_table(
     jobs
         All runs.
     metrics
-        Columns; empty takes Qlib's seven as far as there are any, then all others that every finished run has.
+        Columns; empty takes Qlib's seven as far as there are any, then all others that every finished run has. Which
+        metrics there are is known when the runs are done: what no run has is a note, and not a reason to have no table.
     sort
         Metric whose mean orders the rows, the highest first, or ``"model"``; ``None`` is the first column. A model
         without it is last.
     ascending
         The lowest first, as for a loss.
-
-    Raises
-    ------
-    SettingsError
-        If no finished run has a metric that is named.
     """
     done = [job for job in jobs if job.state in GOOD]
-    known = {name for job in done for name in job.metrics}
-    if done:
-        _refuse_unknown([*metrics, *([sort] if sort and sort != MODEL_COLUMN else [])], known)
-    columns = list(metrics) or _columns(done)
-    key = sort or (columns[0] if columns else MODEL_COLUMN)
+    known = {MODEL_COLUMN, *(name for job in done for name in job.metrics)}
+    wanted = dict.fromkeys([*metrics, *([sort] if sort else [])])
+    unknown = [name for name in wanted if name not in known] if done else []
+    columns = [name for name in metrics if name not in unknown] or _columns(done)
+    key = sort if sort and sort not in unknown else (columns[0] if columns else MODEL_COLUMN)
     labels = list(dict.fromkeys(job.entry.label for job in jobs))
     rows = [_row([job for job in jobs if job.entry.label == label], label) for label in labels]
-    return Table(
-        _sorted(rows, key, ascending=ascending), columns, [_failure(job) for job in jobs if job.state in BAD], key
-    )
+    failures = [_failure(job) for job in jobs if job.state in BAD]
+    notes = [_unknown(name, known) for name in unknown]
+    return Table(_sorted(rows, key, ascending=ascending), columns, failures, key, notes)
 
 
 def markdown(table: Table, title: str) -> str:
@@ -168,7 +164,8 @@ def markdown(table: Table, title: str) -> str:
     if table.failures:
         lines += ["", "## Failures"]
         for failure in table.failures:
-            lines += ["", f"### {failure.label}", "", failure.reason, "", "```text", failure.tail, "```"]
+            lines += ["", f"### {failure.label}", "", failure.reason]
+            lines += ["", "```text", failure.tail, "```"] if failure.tail else []
     return "\n".join([*lines, ""])
 
 
@@ -249,14 +246,9 @@ def tail_of(job: Job) -> str:
     return "\n".join(lines[-_TAIL:])
 
 
-def _refuse_unknown(names: Sequence[str], known: set[str]) -> None:
-    for name in names:
-        if name not in known:
-            raise SettingsError(
-                f"No finished run has the metric {name!r}.",
-                f"one of {', '.join(sorted(known)) or 'none: the runs log no metric'}.",
-                did_you_mean(name, known),
-            )
+def _unknown(name: str, known: set[str]) -> str:
+    others = f"There is {', '.join(sorted(known - {MODEL_COLUMN})) or 'none at all'}."
+    return f"No finished run has the metric {name!r}. {did_you_mean(name, known, otherwise=others)}"
 
 
 def _number(value: float, digits: int) -> str:

@@ -10,17 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from rollforward.data.ranges import parse_ranges
-from rollforward.data.scheme import check_task_segments
-from rollforward.errors import CalendarError, InstantiationError, RollforwardError
+from rollforward.errors import InstantiationError, RollforwardError
 from rollforward.instantiate import get_callable_kwargs, resolve_placeholders
 from rollforward.instantiate.signatures import check_arguments, takes
 from rollforward.settings.nearest import did_you_mean
+from rollforward.workflow.config.datasets import wrong_lookahead, wrong_processors, wrong_segments
 from rollforward.workflow.config.problems import KeyPath, Place, Places, Problem, locate_error, place_of
 
 _RECORDS = "rollforward.workflow.record_temp"
 _KEYS = ("class", "func", "module_path", "kwargs")
 _QLIB = "qlib"
+_OURS = ("rollforward", _QLIB)
+_SIGNAL = "SignalRecord"
 _MISSING = re.compile(r"lacks the argument '(\w+)'")
 _MODULE = re.compile(r"no module|is a module")
 
@@ -56,15 +57,17 @@ class Inspector:
         if not isinstance(task, Mapping):
             return
         resolved = self._resolved(task)
+        model = None
         for key in ("model", "dataset", "reweighter"):
             if task.get(key) is not None:
                 func = self._whole(task[key], ("task", key))
-                if key == "model" and func is not None and hasattr(func, "check_kwargs"):
+                if key == "model" and func is not None:
+                    model = func
                     self._check_model(func, (resolved or task)["model"])
         for record, path in _records(task):
             self._whole(record, path, _RECORDS, supplied=("recorder",), offered=("model", "dataset"))
         if resolved is not None:
-            self._check_segments(resolved)
+            self._check_data(resolved, model)
 
     def _add(self, path: KeyPath, error: RollforwardError) -> None:
         self.problems.append(Problem.of(error, place_of(self.places, path, self.file), path))
@@ -175,11 +178,11 @@ class Inspector:
         """Ask a model about its arguments; each that it names in its complaint is left out of the next question."""
         given = config.get("kwargs") if isinstance(config, Mapping) else None
         kwargs, path = dict(given) if isinstance(given, Mapping) else {}, ("task", "model", "kwargs")
-        if any(problem.path[:2] == path[:2] for problem in self.problems):
+        if not hasattr(model, "check_kwargs") or self._is_wrong(path[:2]):
             return
         while True:
             try:
-                model.check_kwargs(**kwargs)  # type: ignore[attr-defined]
+                model.check_kwargs(**kwargs)
             except RollforwardError as error:
                 named = next((name for name, value in kwargs.items() if _is_named(name, value, error.given)), None)
                 self._add((*path, named) if named is not None else path, error)
@@ -189,28 +192,32 @@ class Inspector:
             else:
                 return
 
-    def _check_segments(self, task: Mapping[str, Any]) -> None:
+    def _check_data(self, task: Mapping[str, Any], model: Any) -> None:
+        needed = _needed_segments(task, model)
         dataset = task.get("dataset")
-        kwargs = dataset.get("kwargs") if isinstance(dataset, Mapping) else None
-        segments = kwargs.get("segments") if isinstance(kwargs, Mapping) else None
-        if segments is None:
-            return
-        path, n_before = ("task", "dataset", "kwargs", "segments"), len(self.problems)
-        for name, value in segments.items() if isinstance(segments, Mapping) else ():
-            try:
-                parse_ranges(value, f"segment {name!r}")
-            except RollforwardError as error:
-                self._add((*path, name), error)
-        if len(self.problems) > n_before:
-            return
-        try:
-            check_task_segments(task)
-        except CalendarError:
-            return  # the settings that bring the calendar are not in force yet
-        except RollforwardError as error:
-            known = segments if isinstance(segments, Mapping) else {}
-            named = next((name for name in known if f"{name!r}" in error.given), None)
-            self._add((*path, named) if named is not None else path, error)
+        handler = (dataset.get("kwargs") or {}).get("handler") if isinstance(dataset, Mapping) else None
+        path = ("task", "dataset", "kwargs", "handler")
+        if isinstance(handler, Mapping) and not self._is_wrong(path):
+            for where, error in wrong_processors(task, get_callable_kwargs(handler)[0]):
+                self._add(where, error)
+            for where, error in wrong_lookahead(task):
+                self._add(where, error)
+        for where, error in wrong_segments(task, needed):
+            self._add(where, error)
+
+    def _is_wrong(self, path: KeyPath) -> bool:
+        return any(problem.path[: len(path)] == path for problem in self.problems)
+
+
+def _needed_segments(task: Mapping[str, Any], model: Any) -> dict[str, str]:
+    """Name the segments that are certainly asked for, and who asks."""
+    needed = {}
+    if task.get("refit") is not False and str(getattr(model, "__module__", "")).partition(".")[0] in _OURS:
+        needed["train"] = model.__name__
+    names = [record.get("class") if isinstance(record, Mapping) else record for record, _ in _records(task)]
+    if any(str(name).rpartition(".")[2] == _SIGNAL for name in names):
+        needed["test"] = _SIGNAL
+    return needed
 
 
 def _is_named(name: str, value: Any, text: str) -> bool:

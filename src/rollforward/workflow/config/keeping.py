@@ -33,18 +33,24 @@ def artifacts(workflow: Workflow) -> tuple[dict[str, Any], dict[str, str]]:
     -------
     objects, texts
         The objects are pickled: ``config`` is the whole as one dictionary, as Qlib's. The texts: ``config.yaml``, the
-        same as a file that can be run, and ``workflow/<name>``, the file and its bases as they are written.
+        same as a file that can be run, its folders of code absolute, and ``workflow/<name>``, the file and its bases
+        as they are written.
     """
     known = tuple(workflow.secrets.values())
     content = _without_secrets(workflow.content, known)
     secrets = (*known, *_named_secrets(workflow.content))
-    texts = {EFFECTIVE: dump_yaml(content)}
+    texts = {EFFECTIVE: dump_yaml(_anywhere(content, workflow.search_path))}
     for i, written in enumerate(workflow.files):
         name = f"{AS_WRITTEN}/{written.path.name}"
         texts[name if name not in texts else f"{AS_WRITTEN}/{i}-{written.path.name}"] = _masked_text(
             written.text, secrets
         )
     return {CONFIG: content}, texts
+
+
+def _anywhere(content: dict[str, Any], search_path: tuple[str, ...]) -> dict[str, Any]:
+    """Name the folders of code so that they are found from wherever the stored file is."""
+    return content | {"sys": {"path": list(search_path)}} if search_path else content
 
 
 def tags(workflow: Workflow) -> dict[str, str]:

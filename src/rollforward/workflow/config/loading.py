@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rollforward.workflow.config.files import Merged, Written, read_files
@@ -17,7 +18,6 @@ from rollforward.workflow.config.validating import violations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ def load_workflow(
     search_path: tuple[str, ...] = ()
     if not _are_in(problems, "sys"):
         search_path = folders(content, places, {written.name: written.path for written in merged.files})
+        _warn_of_folders(search_path, places.get(("sys",), top))
     inspector = Inspector(content, places, top)
     if inspect and content.get("task") is not None:
         with on_search_path(search_path):
@@ -146,6 +147,12 @@ def _in_order(problems: Iterable[Problem], merged: Merged) -> list[Problem]:
         first.values(),
         key=lambda one: (names.index(one.place.file) if one.place.file in names else -1, one.place.line),
     )
+
+
+def _warn_of_folders(search_path: Iterable[str], place: Place) -> None:
+    for folder in search_path:
+        if not Path(folder).is_dir():
+            logger.warning("%s: sys: there is no folder %s.", place, folder)
 
 
 def _warn_of_secrets(task: Mapping[str, Any], secrets: Mapping[str, str]) -> None:

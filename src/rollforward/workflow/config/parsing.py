@@ -76,6 +76,8 @@ def _not_yaml(error: yaml.MarkedYAMLError, rendered: Rendered, file: str) -> Pro
     mark = error.problem_mark or error.context_mark
     place = Place(file, rendered.line(mark.line + 1) if mark else 0)
     said = ", ".join(part for part in (error.context, error.problem) if part)
+    if isinstance(error, yaml.constructor.ConstructorError):
+        return Problem(place, (), f"this value cannot be: {said}.", "a value of YAML.", "Correct it, or quote a text.")
     return Problem(place, (), f"this is not YAML: {said}.", "a YAML file.", "Correct the line.")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from rollforward.errors import RollforwardError
 from rollforward.instantiate import get_callable_kwargs
 from rollforward.instantiate.signatures import signature_of
+from rollforward.model.base import BaseModel
 
 _NAMES = ("random_state", "seed")
 _MOST = 2**32
@@ -53,13 +54,21 @@ def seed_generators(seed: int) -> None:
 
 
 def _takes(model: Any, kwargs: Mapping[str, Any], name: str) -> bool:
+    signature = signature_of(model)
+    parameters = {} if signature is None else signature.parameters
+    named = parameters.get(name)
+    if named is None and not any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return False
     check_kwargs = getattr(model, "check_kwargs", None)
+    if named is None and (check_kwargs is None or _code(check_kwargs) is _code(BaseModel.check_kwargs)):
+        return False  # it takes any name, and nobody says which it knows
     if check_kwargs is not None:
         try:
             check_kwargs(**kwargs, **{name: 0})
         except RollforwardError:
             return False
-        return True
-    signature = signature_of(model)
-    parameter = None if signature is None else signature.parameters.get(name)
-    return parameter is not None and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY
+    return named is None or named.kind is not inspect.Parameter.POSITIONAL_ONLY
+
+
+def _code(method: Any) -> Any:
+    return getattr(method, "__func__", None)

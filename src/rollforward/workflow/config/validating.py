@@ -33,7 +33,7 @@ def violations(content: Any, places: Places, referenced: frozenset[Any], file: P
     if not isinstance(content, Mapping):
         yield _no_task(content, file)
         return
-    if content.get("task") is None:
+    if content.get("task") is None and not any(did_you_mean(key, ["task"]) for key in content if key != "task"):
         yield _no_task(content, file)
     if _is_online(content):
         return
@@ -62,6 +62,9 @@ def _no_task(content: Any, file: Place) -> Problem:
             file, (), "there is no section 'task'.", "a workflow file.", "This file is for `rollforward online`."
         )
     known = ", ".join(SCHEMA["properties"])
+    if content is not None and not isinstance(content, Mapping):
+        kind = "list" if isinstance(content, list) else "single value"
+        return Problem(file, (), f"the file is a {kind}.", f"a mapping with sections {known}.", "Add the task.")
     return Problem(file, (), "there is no section 'task'.", f"sections {known}.", "Add the task.")
 
 
@@ -103,7 +106,8 @@ def _check_keys(
                 place_of(places, here, file), here, f"there is no key {key!r} here.", expected, hint or "Remove it."
             )
     for key in part.get("required", ()):
-        if value.get(key) is None:
+        # One that is misspelt has been named above.
+        if value.get(key) is None and not any(other not in known and did_you_mean(other, [key]) for other in value):
             place = place_of(places, path, file)
             yield Problem(place, path, f"there is no {key!r}.", f"keys {', '.join(known)}.", f"Add {key!r}.")
 

@@ -18,6 +18,7 @@ from rollforward.workflow.mlflow_backend.lookup.stored import list_stored, name_
 from rollforward.workflow.mlflow_backend.run.afterwards import afterwards
 from rollforward.workflow.mlflow_backend.store.address import OFFLINE_ID, opened_uri
 from rollforward.workflow.mlflow_backend.store.client import client_for, database_file, mapped
+from rollforward.workflow.mlflow_backend.store.database import holds_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ __all__ = [
     "check_is_there",
     "find_runs",
     "history_of",
+    "is_there",
     "list_all",
     "name_filter",
     "restore_run",
@@ -90,8 +92,14 @@ class Point:
     value: float
 
 
+def is_there(uri: str) -> bool:
+    """Whether a store is there: opening a database file that is not there, or holds something else, would make one."""
+    path = database_file(uri)
+    return path is None or holds_store(path)
+
+
 def check_is_there(uri: str) -> None:
-    """Refuse a database file that is not there: a look into it would create it.
+    """Refuse a database file that is not there, or holds something else: a look into it would make it a store.
 
     Raises
     ------
@@ -99,9 +107,9 @@ def check_is_there(uri: str) -> None:
         If there is none.
     """
     path = database_file(uri)
-    if path is not None and not path.exists():
+    if path is not None and not is_there(uri):
         raise TrackingError(
-            f"There is no tracking store {path}.",
+            f"{path} is a database, and no tracking store." if path.exists() else f"There is no tracking store {path}.",
             "a store that holds runs.",
             "Go to the folder that you worked in, or name the store: --uri sqlite:////data/mlflow.db.",
         )

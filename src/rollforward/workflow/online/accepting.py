@@ -6,18 +6,21 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rollforward.errors import ProofError
-from rollforward.workflow.online.judging import Judgement, judge
+from rollforward.workflow.online.day import Day
+from rollforward.workflow.online.judging import Judgement, Known, judge
 from rollforward.workflow.online.ledger.parts import Switch
 from rollforward.workflow.online.proof_gate import unproved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from rollforward.workflow.online.containing import Containing
-    from rollforward.workflow.online.day import Day
     from rollforward.workflow.online.desk import Desk
     from rollforward.workflow.online.ledger.parts import ModelRef
     from rollforward.workflow.online.predictions import Predictions
+    from rollforward.workflow.online.standing import Standing
 
 
 class Accepting:
@@ -81,10 +84,17 @@ class Accepting:
         for switch in now:
             _mark(day, switch)
 
+    def prove_now(self, before: Standing, after: Standing, session: pd.Timestamp) -> Standing:
+        """Return a state whose sets of a session are proved, for no routine will ask; errors as of `require_proof`."""
+        sets = [state.standing(session) for state in after.states.values()]
+        day = Day(session, session, before, after, switches=[one for one in sets if one is not None and not one.proved])
+        self.require_proof(day)
+        return day.standing
+
     def judgement(self, day: Day, name: str, models: Sequence[ModelRef]) -> Judgement:
         """Judge what models predict for the session."""
-        usual = day.before.usual.get(name)
-        return judge(self._desk.guard, self._predictions, models, day.session, usual, self._desk.calendar)
+        known = Known.of(day.before, name, models)
+        return judge(self._desk.guard, self._predictions, models, day.session, known, self._desk.calendar)
 
     # --- inside -------------------------------------------------------------------------------------------------
 

@@ -13,8 +13,6 @@ from rollforward.workflow.online.revising import Revision
 from rollforward.workflow.online.standing import Standing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import pandas as pd
 
     from rollforward.workflow.online.desk import Desk
@@ -37,19 +35,7 @@ def try_again(desk: Desk, chain: Chain, record: RecordOfSignals, head: Entry) ->
         except Exception as error:
             if concerns_all(error):
                 raise
-            logger.exception("Session %s is tried again for one strategy after the other", session.date())
-            head = _one_by_one(revision, head, names)
-    return head
-
-
-def _one_by_one(revision: Revision, head: Entry, names: Iterable[str]) -> Entry:
-    for name in names:
-        try:
-            head = revision.run(head, [name], only_if_better=True) or head
-        except Exception as error:
-            if concerns_all(error):
-                raise
-            logger.exception("Session %s stays held for %r", revision.session.date(), name)
+            logger.exception("Session %s stays held for %s", session.date(), ", ".join(names))
     return head
 
 

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # Tag of an entry's run: the hook was told.
 TOLD = "online.told"
+# So many of the newest entries are looked at.
+_LOOKED_AT = 5
 
 
 def announce(entry: Entry, day: Day) -> None:
@@ -58,12 +60,11 @@ def tell_hold(desk: Desk, chain: Chain, entry: Entry) -> None:
     chain
         The ledger.
     entry
-        The newest; only a routine that serves is told of. After a kill, or a hook that failed, it is told again.
+        Only a routine that serves is told of. After a kill, or a hook that failed, it is told again.
     """
-    held = held_in(entry)
-    if desk.on_hold is None or entry.simulated or entry.kind != ROUTINE or not held:
+    if desk.on_hold is None or not _is_to_be_told(entry):
         return
-    run = chain.recorder(entry)
+    run, held = chain.recorder(entry), held_in(entry)
     if TOLD in tags_of(run):
         return
     info = {
@@ -78,3 +79,23 @@ def tell_hold(desk: Desk, chain: Chain, entry: Entry) -> None:
             run.set_tags(**{TOLD: "yes"})
         except TrackingError as error:
             logger.warning("That the hook was told is not noted, so that it may be told again: %s", error)
+
+
+def untold_of(desk: Desk, chain: Chain, head: Entry | None) -> list[Entry]:
+    """Find, among the newest, the entries that were not told of, in their order.
+
+    One call may have done several sessions while the hook failed.
+    """
+    found: list[Entry] = []
+    entry, left = head, _LOOKED_AT
+    while desk.on_hold is not None and entry is not None and left:
+        if _is_to_be_told(entry) and TOLD not in tags_of(chain.recorder(entry)):
+            found.insert(0, entry)
+        if entry.previous is not None and not chain.knows(entry.previous):
+            chain.read_newest(2 * left)
+        entry, left = None if entry.previous is None else chain.entry(entry.previous), left - 1
+    return found
+
+
+def _is_to_be_told(entry: Entry) -> bool:
+    return entry.kind == ROUTINE and not entry.simulated and bool(held_in(entry))

@@ -1,4 +1,4 @@
-"""The two changes that an operator makes: back to the models before, and a challenger that comes to serve."""
+"""What an operator changes: back to the models before, a challenger that serves, a held session that stays as it is."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rollforward.errors import OnlineError
-from rollforward.workflow.online.ledger.entry import PROMOTE, ROLLBACK
+from rollforward.workflow.online.ledger.entry import ACCEPT, ACCEPTS, PROMOTE, ROLLBACK
 from rollforward.workflow.online.ledger.parts import SERVING, SHADOW, Switch
+from rollforward.workflow.online.marks import remarked
 from rollforward.workflow.online.promoting import require_serving
 from rollforward.workflow.online.rolling_back import set_before, with_later
 from rollforward.workflow.online.training import refs_of_recorders
@@ -68,6 +69,23 @@ def promote(work: Work, strategy: str, against: str | None, models: Sequence[Rec
         return _switched(after, switches, session)
 
     return work.change(PROMOTE, make, {"reason": reason} if reason else None)
+
+
+def accept(work: Work, session: pd.Timestamp, strategy: str | None, reason: str) -> Entry:
+    """See `OnlineManager.accept`."""
+    mark = session.isoformat()
+    chosen = None if strategy is None else work.desk.strategy(strategy).name_id
+
+    def make(standing: Standing, _session: pd.Timestamp, _next: pd.Timestamp) -> tuple[Standing, list[Switch]]:
+        held = [name for name, state in standing.states.items() if mark in state.held and chosen in (None, name)]
+        if not held:
+            who = "No strategy is" if chosen is None else f"Strategy {chosen!r} is not"
+            raise OnlineError(
+                f"{who} held on {session.date()}.", "a session that is marked as held.", "`online status` lists them."
+            )
+        return remarked(standing, session, {}, held), []
+
+    return work.change(ACCEPT, make, {ACCEPTS: mark, "reason": reason or "accepted as it is"})
 
 
 def _switched(standing: Standing, switches: Sequence[Switch], session: pd.Timestamp) -> tuple[Standing, list[Switch]]:

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import median_high
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from rollforward.data.calendar import resolve
+from rollforward.data.selection import DATETIME
 from rollforward.workflow.online.guard import usual_number
 from rollforward.workflow.online.signals import between
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    import pandas as pd
+    from collections.abc import Iterable, Sequence
 
     from rollforward.workflow.online.guard import Guard
     from rollforward.workflow.online.ledger.parts import ModelRef
     from rollforward.workflow.online.predictions import Predictions
+    from rollforward.workflow.online.standing import Standing
+
+
+# So many sessions say what is usual; of fewer, each bad one would count for much.
+_ENOUGH = 5
 
 
 @dataclass(frozen=True)
@@ -46,12 +53,65 @@ class Judgement:
         return "; ".join(self.reasons)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known of a strategy's models before a session.
+
+    Attributes
+    ----------
+    published
+        How many instruments the last published sessions had.
+    held
+        Sessions that are held: they say nothing of what is usual.
+    since
+        The session from which on these models serve; ``None`` if they are new.
+    """
+
+    published: tuple[int, ...] = ()
+    held: tuple[pd.Timestamp, ...] = ()
+    since: pd.Timestamp | None = None
+
+    @classmethod
+    def of(cls, before: Standing, name: str, models: Sequence[ModelRef]) -> Known:
+        """Read it from the state before a session."""
+        state = before.states.get(name)
+        if state is None:
+            return cls(before.usual.get(name, ()))
+        switch = None if before.done is None else state.standing(before.done)
+        since = switch.effective if switch is not None and switch.models == tuple(models) else None
+        return cls(before.usual.get(name, ()), tuple(map(pd.Timestamp, state.held)), since)
+
+    def usual_of(self, recent: pd.DataFrame, session: pd.Timestamp, history: int) -> int | None:
+        """Count the instruments that a session usually has, so that bad sessions do not become usual.
+
+        What a model has published says it, once that is enough; before, what its strategy has published has a say too.
+
+        Parameters
+        ----------
+        recent
+            Predictions of a model.
+        session
+            Only what is before it counts.
+        history
+            How many sessions.
+        """
+        dates = recent.index.get_level_values(DATETIME)
+        is_good = ~dates.isin(self.held)
+        if self.since is not None:
+            ours = recent[is_good & (dates >= self.since) & (dates < session)]
+            if ours.index.get_level_values(DATETIME).nunique() >= _ENOUGH:
+                return usual_number(ours, session, history)
+        own = usual_number(recent[is_good], session, history) or 0
+        last = self.published[-history:] or (0,)
+        return max(own, max(last) if len(last) < _ENOUGH else median_high(last)) or None
+
+
 def judge(
     guard: Guard,
     predictions: Predictions,
     models: Iterable[ModelRef],
     session: pd.Timestamp,
-    usual: int | None,
+    known: Known,
     calendar: Any = None,
 ) -> Judgement:
     """Judge the predictions of models for one session.
@@ -66,8 +126,8 @@ def judge(
         All of them have to be good.
     session
         The session.
-    usual
-        Instruments of an earlier session; for a model that has predicted none yet.
+    known
+        What sessions before say.
     calendar
         Anything that `Calendar.of` takes.
     """
@@ -80,8 +140,8 @@ def judge(
             reasons.append(f"{model.model}: {error or 'there is no prediction'}")
             continue
         recent = between(frame, _some_sessions_ago(session, guard.history, calendar), session)
-        known = usual_number(recent, session, guard.history) or usual
-        verdict = guard.check(recent[recent.index.get_level_values("datetime") == session], known, [session])
+        usual = known.usual_of(recent, session, guard.history)
+        verdict = guard.check(recent[recent.index.get_level_values(DATETIME) == session], usual, [session])
         good, partial = good and verdict.good, partial or verdict.partial
         reasons += [f"{model.model}: {reason}" for reason in verdict.reasons]
         numbers.append(usual_number(recent, None, 1) or 0)

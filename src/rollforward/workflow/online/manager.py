@@ -6,17 +6,14 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rollforward.errors import OnlineError
-from rollforward.model.ens.ensemble import AverageEnsemble
 from rollforward.serialize import Serializable
 from rollforward.workflow.online import restoring
 from rollforward.workflow.online.champion import checked as checked_registry
-from rollforward.workflow.online.desk import Desk
 from rollforward.workflow.online.guard import Guard
+from rollforward.workflow.online.laying_out import desk_of
 from rollforward.workflow.online.ledger.entry import FIRST_TRAIN
 from rollforward.workflow.online.operating import Operating
 from rollforward.workflow.online.plan import plan_sessions
-from rollforward.workflow.online.planning import require_known
 from rollforward.workflow.online.sessions import session_at
 from rollforward.workflow.online.standing import Standing
 from rollforward.workflow.online.work import Work
@@ -229,7 +226,9 @@ class OnlineManager(Operating, Serializable):
         begin = session_at(self.begin_time, self.calendar)
         at_first = {"all_at_once": self.all_at_once, **(model_kwargs or {})}
         if not self._has_ledger():
-            return plan_sessions(self._desk(task_kwargs, at_first), Standing(), [begin], FIRST_TRAIN)
+            return plan_sessions(
+                desk_of(self, self._trainings(), task_kwargs, at_first), Standing(), [begin], FIRST_TRAIN
+            )
         self._know()
         work = self._work(task_kwargs, at_first if self.chain.head() is None else model_kwargs)
         return work.plan(begin, session_at(cur_time, self.calendar))
@@ -281,34 +280,8 @@ class OnlineManager(Operating, Serializable):
         *,
         simulated: bool = False,
     ) -> Work:
-        desk = self._desk(task_kwargs, model_kwargs, signal_kwargs)
+        desk = desk_of(self, self._trainings(), task_kwargs, model_kwargs, signal_kwargs)
         return Work(desk, self.chain, self._records(), simulated=simulated, wait=self.wait, lease=self.lease)
-
-    def _desk(
-        self,
-        task_kwargs: Mapping[str, Any] | None = None,
-        model_kwargs: Mapping[str, Any] | None = None,
-        signal_kwargs: Mapping[str, Any] | None = None,
-    ) -> Desk:
-        options = {**(signal_kwargs or {})}
-        options.pop("over_write", None)  # what is published stays, whatever Qlib's scripts say
-        unknown = options.keys() - {"prepare_func", "future"}
-        if unknown:
-            raise OnlineError(f"signal_kwargs has {sorted(unknown)}.", "prepare_func and future.")
-        require_known(self.strategies, task_kwargs or {})
-        return Desk(
-            self.strategies,
-            self._trainings(),
-            self.guard,
-            options.get("prepare_func", self.prepare_func) or AverageEnsemble(),
-            self.calendar,
-            options.get("future", self.future),
-            self.require_proof,
-            self.on_hold,
-            dict(task_kwargs or {}),
-            dict(model_kwargs or {}),
-            self.registry,
-        )
 
     def _now(self) -> pd.Timestamp:
         head = self.chain.head()

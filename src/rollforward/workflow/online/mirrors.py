@@ -33,9 +33,15 @@ class Mirrors:
         Knows the strategies.
     ledger
         Name of the ledger.
+
+    Attributes
+    ----------
+    lag
+        Whether tags could not be written the last time.
     """
 
     def __init__(self, desk: Desk, ledger: str) -> None:
+        self.lag = False
         self._desk = desk
         self._ledger = ledger
         self._champions = Champions(desk.registry, ledger)
@@ -75,6 +81,7 @@ class Mirrors:
             Knows recorders already.
         """
         known = predictions or Predictions(self._desk.calendar)
+        self.lag = False
         for state in entry.states:
             if entry.simulated and self._other_holder(state.name_id) is not None:
                 logger.info("The models of %r that serve are not those of this simulation.", state.name_id)
@@ -84,11 +91,12 @@ class Mirrors:
             except Exception as error:
                 if concerns_all(error):
                     raise
+                self.lag = True
                 logger.exception("The tags of strategy %r do not say what serves", state.name_id)
 
     def is_behind(self, entry: Entry, session: pd.Timestamp, done: pd.Timestamp | None) -> bool:
         """Whether something else is to be shown of a session than of the one that is done."""
-        if has_switched(entry, session, done):
+        if self.lag or has_switched(entry, session, done):
             return True
         new = (state.standing(session) for state in entry.states)
         return self._desk.require_proof and any(one is not None and one.effective == done for one in new)

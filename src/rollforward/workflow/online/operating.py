@@ -1,4 +1,4 @@
-"""What an operator does with a manager beside the daily routine: simulate, adopt, promote, roll back."""
+"""What an operator does with a manager beside the daily routine: simulate, adopt, promote, roll back, accept."""
 
 from __future__ import annotations
 
@@ -174,6 +174,29 @@ class Operating(Telling):
         """
         self._know()
         return changing.promote(self._work(), strategy, against, models, reason)
+
+    def accept(self, session: TimeLike, strategy: str | None = None, reason: str = "") -> Entry:
+        """Let a held session stay as it is: it is not tried again by itself, and `status` says no more of it.
+
+        What is published stays. The ledger says who accepted it, when and why; `routine(session, redo=True)` still
+        publishes it, should its data come after all.
+
+        Parameters
+        ----------
+        session
+            The session.
+        strategy
+            Name; ``None``: all that are held on it.
+        reason
+            For the ledger.
+
+        Raises
+        ------
+        OnlineError
+            If nothing is held on it.
+        """
+        self._know()
+        return changing.accept(self._work(), session_at(session, self.calendar), strategy, reason)
 
     def _trainings(self) -> Training:
         if self._training is None or self._training.trainer is not self.trainer:

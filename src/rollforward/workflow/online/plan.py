@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -47,6 +47,9 @@ class Plan:
     frames
         What will be predicted and published: ``strategy, model, recorder_id`` (empty for one that is not trained yet),
         ``first, last, n_sessions``.
+    again
+        Sessions (ISO) that were held and are tried again before, with their strategies; they are published if they are
+        good by now, and nothing is trained for them.
     open
         Strategies with rules of their own, which decide when the session is done.
     """
@@ -57,6 +60,7 @@ class Plan:
     switches: pd.DataFrame
     frames: pd.DataFrame
     open: tuple[str, ...] = ()
+    again: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def expected_seconds(self) -> float:
@@ -71,12 +75,15 @@ class Plan:
             "sessions": [session.isoformat() for session in self.sessions],
             "expected_seconds": None if pd.isna(self.expected_seconds) else self.expected_seconds,
             "open": list(self.open),
+            "again": {session: list(names) for session, names in self.again.items()},
             **{name: [_plain(row) for row in table.to_dict("records")] for name, table in tables.items()},
         }
 
     def __str__(self) -> str:
+        days = {day.removesuffix("T00:00:00"): ", ".join(names) for day, names in self.again.items()}
+        again = [f"{day} is tried again: {names}." for day, names in days.items()]
         if not self.sessions:
-            return "Nothing is due."
+            return "\n".join([*again, "Nothing is due."])
         span = (
             f"{self.sessions[0].date()} to {self.sessions[-1].date()}"
             if self.sessions[1:]
@@ -89,7 +96,7 @@ class Plan:
             f"{len(self.switches)} switches; {len(self.frames)} models predict"
         )
         tables = [table for table in (self.folds, self.switches, self.frames) if len(table)]
-        lines = [head, *(table.to_string(index=False) for table in tables)]
+        lines = [*again, head, *(table.to_string(index=False) for table in tables)]
         lines += [f"Strategy {name!r} decides by its own rules when a session is done." for name in self.open]
         return "\n".join(lines)
 

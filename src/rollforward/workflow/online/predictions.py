@@ -9,6 +9,7 @@ from rollforward.errors import RecorderNotFoundError
 from rollforward.workflow.online.containing import concerns_all, kind_and_text
 from rollforward.workflow.online.hindsight import as_on, is_of_later_data, warn
 from rollforward.workflow.online.update import update_many
+from rollforward.workflow.online.update.each_session import EachSession
 from rollforward.workflow.trainer.reuse import FoundRun, read_recorders
 
 if TYPE_CHECKING:
@@ -82,13 +83,36 @@ class Predictions:
             By id, up to where a model may predict at once, because these sessions are done next. Otherwise what came
             after the session does not exist while it is predicted.
         """
-        behind: dict[pd.Timestamp, list[ModelRef]] = {}
+        behind = [ref for ref in refs if not self._reaches(ref, session)]
+        by_end: dict[pd.Timestamp, list[ModelRef]] = {}
+        for ref in behind:
+            by_end.setdefault(max(session, ahead.get(ref.recorder_id, session)), []).append(ref)
+        today = by_end.pop(session, [])
+        for until, models in by_end.items():
+            today += self._ahead(models, session, until)
+        if today:
+            self._note(self._updated(today, session, as_on(session, self._calendar)))
+        return len(behind)
+
+    def anew_from(self, refs: Iterable[ModelRef], session: pd.Timestamp, ahead: Mapping[str, pd.Timestamp]) -> None:
+        """Let models that were trained ahead of a session predict as if they had been trained on it.
+
+        Parameters
+        ----------
+        refs
+            The models.
+        session
+            The one that they are due on.
+        ahead
+            As of `upto`.
+        """
+        by_times: dict[tuple[pd.Timestamp, pd.Timestamp], list[ModelRef]] = {}
         for ref in refs:
-            if not self._reaches(ref, session):
-                behind.setdefault(max(session, ahead.get(ref.recorder_id, session)), []).append(ref)
-        for until, models in behind.items():
-            self._note(self._updated(models, until, as_on(until, self._calendar)))
-        return sum(map(len, behind.values()))
+            start, end = ref.test
+            if start is not None and (end is None or end > session):  # else training has predicted what it would have
+                by_times.setdefault((start, max(start, ahead.get(ref.recorder_id, session))), []).append(ref)
+        for (start, until), models in by_times.items():
+            self._ahead(models, max(start, session), until, from_date=start)
 
     def renew(self, refs: Collection[ModelRef], session: pd.Timestamp) -> None:
         """Predict one session anew, whatever is there, with the data of now up to that session."""
@@ -106,6 +130,15 @@ class Predictions:
     def error(self, ref: ModelRef) -> str | None:
         """Say why the predictions of a model could not be brought up to date."""
         return self._errors.get(ref.recorder_id)
+
+    def _ahead(
+        self, refs: Iterable[ModelRef], session: pd.Timestamp, until: pd.Timestamp, **kwargs: Any
+    ) -> list[ModelRef]:
+        """Predict up to a later session, each for itself; give back the models for which that did not go well."""
+        view, options = as_on(until, self._calendar), {"updater": EachSession, "together": session, **kwargs}
+        found = self._updated(refs, until, view, **options)
+        self._note({key: update for key, update in found.items() if update.error is None})
+        return [ref for ref in refs if found[ref.recorder_id].error is not None]
 
     def _updated(
         self, refs: Iterable[ModelRef], until: pd.Timestamp, view: AbstractContextManager[Any], **kwargs: Any

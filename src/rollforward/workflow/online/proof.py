@@ -97,7 +97,11 @@ def prove(
         rerun = Rerun(recorder, sessions)
         known = Knowledge(recorder, rerun.dataset, sessions, (effective or {}).get(recorder.require_id()))
         there = rerun.sessions[rerun.sessions >= known.serves_from]
-        chosen = _telling(there, sessions, sample, seed) if asked is None else [one for one in asked if one in there]
+        chosen = (
+            _telling(there, sessions, known.trained_from, sample, seed)
+            if asked is None
+            else [one for one in asked if one in there]
+        )
         if not chosen:
             limits.append(f"run {recorder.id}: none of its predictions was compared")
         logger.info("Run %s: predicting %d of %d sessions again.", recorder.id, len(chosen), len(there))
@@ -138,12 +142,13 @@ def _runs_of(subject: Any) -> list[Recorder]:
     return list({run.require_id(): run for run in runs}.values())
 
 
-def _telling(predicted: pd.DatetimeIndex, calendar: Calendar, sample: int, seed: int) -> list[pd.Timestamp]:
+def _telling(predicted: pd.DatetimeIndex, calendar: Calendar, since: int, sample: int, seed: int) -> list[pd.Timestamp]:
     chosen = _chosen(predicted, sample, seed)
     stop = max(0, calendar.n_current - _LATER)
     if any(calendar.index_of(date, "previous") < stop for date in chosen):
         return chosen
-    earlier = calendar.sessions()[max(0, stop - _EARLIER) : stop]
+    first = max(stop - _EARLIER, since)  # before it was trained, there may be no features yet
+    earlier = calendar.sessions()[first : max(stop, first + sample)]
     return sorted({*chosen, *_chosen(earlier, sample, seed)})
 
 

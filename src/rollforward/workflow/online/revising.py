@@ -9,8 +9,9 @@ import pandas as pd
 
 from rollforward.data.selection import DATETIME
 from rollforward.workflow.online.announcing import announce
+from rollforward.workflow.online.containing import Containing, concerns_all
 from rollforward.workflow.online.day import Day
-from rollforward.workflow.online.judging import judge
+from rollforward.workflow.online.judging import Judgement, Known, judge
 from rollforward.workflow.online.ledger.entry import REVISES, ROUTINE, Entry
 from rollforward.workflow.online.marks import remarked
 from rollforward.workflow.online.predictions import Predictions
@@ -56,13 +57,17 @@ class Revision:
         self._before = Standing.of(None if first.previous is None else chain.entry(first.previous))
         self._sets = {state.name_id: state.at(self.session) for state in first.states if state.at(self.session)}
         self._predictions = Predictions(desk.calendar)
+        self._containing = Containing(chain)
 
     @property
     def wanted(self) -> list[str]:
         """The strategies that are held or partial, as they were published last."""
-        latest = {one.strategy: one for entry in self._entries for one in entry.publications}
-        wrong = [name for name, one in latest.items() if one.held or one.partial]
+        wrong = [name for name, one in self._latest.items() if one.held or one.partial]
         return [name for name in wrong if name != MERGED and name in self._sets]
+
+    @property
+    def _latest(self) -> dict[str, Publication]:
+        return {one.strategy: one for entry in self._entries for one in entry.publications}
 
     def run(self, head: Entry, names: Collection[str] | None = None, *, only_if_better: bool = False) -> Entry | None:
         """Record the session anew.
@@ -74,34 +79,58 @@ class Revision:
         names
             Strategies; ``None``: all that are wanted.
         only_if_better
-            Whether nothing is recorded, and ``None`` returned, if none of them is good now.
+            Whether nothing is recorded if none of them is good now.
+
+        Returns
+        -------
+        Entry or None
+            ``None`` if nothing is recorded, because what would be published is what is published.
         """
-        wanted = [name for name in self.wanted if names is None or name in names]
         day = Day(self.session, self.session, self._before, Standing.of(head))
-        self._predictions.renew([ref for name in wanted for ref in self._sets[name]], self.session)
-        for name in wanted:
-            self._judge(day, name)
+        self._judge(day, [name for name in self.wanted if names is None or name in names])
         if only_if_better and not day.sets:
             logger.info("Session %s is still held: %s", self.session.date(), "; ".join(day.held.values()))
             return None
+        found = self._published(day)
+        publications = self._publications(day, found)
+        if all(one == self._latest.get(one.strategy) for one in publications if one.strategy != MERGED):
+            logger.info("Session %s is as it was: nothing is recorded.", self.session.date())
+            return None
+        files = files_of(found)
         with self._chain.begin(ROUTINE, self.session, simulated=head.simulated) as draft:
-            found = self._published(day)
-            files = files_of(found)
             if files:
                 draft.recorder.save_objects(**files)
-            entry = draft.commit(self._entry(head, day, self._publications(day, found)))
+            entry = draft.commit(self._entry(head, day, publications))
+        self._entries.append(entry)
         self._record.note(entry, files)
         announce(entry, day)
         return entry
 
-    def _judge(self, day: Day, name: str) -> None:
-        guard, calendar = self._desk.guard, self._desk.calendar
-        models, usual = self._sets[name], self._before.usual.get(name)
-        day.judged[name] = judgement = judge(guard, self._predictions, models, self.session, usual, calendar)
-        if judgement.good:
-            day.sets[name] = models
-        else:
-            day.hold(name, judgement.reason)
+    def _judge(self, day: Day, names: Sequence[str]) -> None:
+        """Predict anew and judge; what one strategy raises is its own trouble."""
+        try:
+            self._predictions.renew([ref for name in names for ref in self._sets[name]], self.session)
+        except Exception as error:
+            if concerns_all(error):
+                raise
+            for name in names:
+                with self._containing.strategy(day, name, "predicting"):
+                    self._predictions.renew(self._sets[name], self.session)
+        for name in names:
+            day.judged[name] = found = self._judged(name)
+            if found.good:
+                day.sets[name] = self._sets[name]
+            else:
+                day.hold(name, found.reason)
+
+    def _judged(self, name: str) -> Judgement:
+        known = Known.of(self._before, name, self._sets[name])
+        try:
+            return judge(
+                self._desk.guard, self._predictions, self._sets[name], self.session, known, self._desk.calendar
+            )
+        except Exception as error:  # noqa: BLE001  # of any kind: it is the strategy's, and noted as such
+            return Judgement(False, False, (self._containing.reason(name, "judging", error),))
 
     def _published(self, day: Day) -> Published:
         """Put the new rows beside those that stay."""

@@ -137,10 +137,10 @@ class Routine:
             return {}
         recorders = train_as_on(self.desk, name, folds, day.session)
         self.predictions.note(recorders)
-        return {
-            ref.recorder_id: (ref, recorder)
-            for ref, recorder in zip(refs_of(name, folds, recorders), recorders, strict=True)
-        }
+        refs = refs_of(name, folds, recorders)
+        early = self.desk.training.ahead_of_their_day(name, folds) if self.simulated else ()
+        self.predictions.anew_from([refs[at] for at in early], day.session, self._ahead(day, refs))
+        return {ref.recorder_id: (ref, recorder) for ref, recorder in zip(refs, recorders, strict=True)}
 
     def _predict(self, day: Day) -> None:
         sets = day.standing.models(day.session)
@@ -191,8 +191,8 @@ class Routine:
         """Note what is done; return the rest of the entry."""
         usual = dict(day.standing.usual)
         for name, judgement in day.judged.items():
-            if judgement.good and not judgement.partial:
-                usual[name] = judgement.n_instruments
+            if judgement.good:
+                usual[name] = (*usual.get(name, ()), judgement.n_instruments)[-self.desk.guard.history :]
         day.standing = replace(day.standing, done=day.session, usual=usual)
         for name, state in day.standing.states.items():
             role = promotions.get("roles", {}).get(name, state.role)

@@ -34,7 +34,7 @@ class Standing:
     done
         The last session that a routine was done for.
     usual
-        By strategy: how many instruments the last good session had.
+        By strategy: how many instruments the last published sessions had, in order.
     waiting
         By strategy: the switch that did not come, because what its models predicted was not good or not proved.
     refused
@@ -46,7 +46,7 @@ class Standing:
     states: Mapping[str, StrategyState] = field(default_factory=dict)
     newest: Mapping[str, Newest] = field(default_factory=dict)
     done: pd.Timestamp | None = None
-    usual: Mapping[str, int] = field(default_factory=dict)
+    usual: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     waiting: Mapping[str, Switch] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     missed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class Standing:
             {state.name_id: state for state in entry.states},
             {name: _times(starts) for name, starts in extra.get(_NEWEST, {}).items()},
             None if done is None else pd.Timestamp(done),
-            dict(extra.get(_USUAL, {})),
+            {name: _numbers(found) for name, found in extra.get(_USUAL, {}).items()},
             {name: switch_of(plain) for name, plain in extra.get(_WAITING, {}).items()},
             dict(extra.get(_REFUSED, {})),
             {name: tuple(sessions) for name, sessions in extra.get(_MISSED, {}).items()},
@@ -76,7 +76,7 @@ class Standing:
         found = {
             _DONE: None if self.done is None else self.done.isoformat(),
             _NEWEST: newest,
-            _USUAL: dict(self.usual),
+            _USUAL: {name: list(numbers) for name, numbers in self.usual.items()},
             _WAITING: {name: to_plain(switch) for name, switch in self.waiting.items()},
             _REFUSED: {name: why for name, why in self.refused.items() if name in self.waiting},
             _MISSED: {name: list(sessions) for name, sessions in self.missed.items()},
@@ -104,6 +104,11 @@ class Standing:
             by_strategy.setdefault(switch.strategy, []).append(switch)
         states = {name: state.after(by_strategy.get(name, ()), session) for name, state in self.states.items()}
         return replace(self, states=states)
+
+
+def _numbers(found: int | list[int]) -> tuple[int, ...]:
+    # Ledgers of 0.1 have that of the last session.
+    return (found,) if isinstance(found, int) else tuple(found)
 
 
 def _times(starts: Mapping[str, str]) -> Newest:

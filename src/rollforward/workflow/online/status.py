@@ -11,8 +11,8 @@ import pandas as pd
 
 from rollforward.data.calendar import resolve
 from rollforward.workflow.online.ledger.parts import SERVING
+from rollforward.workflow.online.next_folds import NextFold, next_folds
 from rollforward.workflow.online.standing import Standing
-from rollforward.workflow.online.strategy import RollingStrategy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,25 +23,6 @@ if TYPE_CHECKING:
     from rollforward.workflow.online.ledger.parts import ModelRef, StrategyState
     from rollforward.workflow.online.manager import OnlineManager
     from rollforward.workflow.online.strategy import OnlineStrategy
-
-
-@dataclass(frozen=True)
-class NextFold:
-    """The next fold of a line.
-
-    Attributes
-    ----------
-    line
-        Name of the line.
-    session
-        At whose close it is trained, ISO; ``None``: the calendar ends before.
-    in_sessions
-        How many sessions after the last one so far; not above 0: with the next routine. ``None``: not known.
-    """
-
-    line: str
-    session: str | None
-    in_sessions: int | None
 
 
 @dataclass(frozen=True)
@@ -220,34 +201,9 @@ def _strategy(
         _iso(state.published_to),
         dict(state.held),
         () if waiting is None else tuple(_named(model) for model in waiting.models),
-        tuple(_next_folds(strategy, standing.newest.get(state.name_id, {}), calendar)),
+        tuple(next_folds(strategy, standing.newest.get(state.name_id, {}), calendar)),
         standing.refused.get(state.name_id, ""),
     )
-
-
-def _next_folds(
-    strategy: OnlineStrategy | None, newest: Mapping[str, pd.Timestamp], calendar: Calendar
-) -> Iterator[NextFold]:
-    if not isinstance(strategy, RollingStrategy):
-        return
-    for line, start in newest.items():
-        position = _next_start(strategy, line, start, calendar)
-        if position is None:
-            yield NextFold(line, None, None)
-            continue
-        due = position - strategy.ahead
-        session = calendar[due].isoformat() if due < len(calendar) else None
-        yield NextFold(line, session, due - (calendar.n_current - 1))
-
-
-def _next_start(strategy: RollingStrategy, line: str, start: pd.Timestamp, calendar: Calendar) -> int | None:
-    """Find the place in the calendar, or beyond its end, where the test segment of the next fold starts."""
-    step = strategy.rolling_gen.step
-    if isinstance(step, int):
-        return calendar.position(start) + step
-    known = [(line, (start, None))]
-    following = [fold.start for fold in strategy.lines.due(known, calendar.last) if fold.name == line]
-    return calendar.position(following[0]) if following else None
 
 
 def _problems(
@@ -285,17 +241,8 @@ def _told(one: StrategyStatus) -> list[str]:
     serves = f"{', '.join(one.models) or 'nothing'}" + (f" since {_day(one.since)}" if one.since else "")
     lines = [f"  {one.name} ({one.role}): {serves}"]
     lines += [f"    other models from {_day(session)}" for session in one.scheduled]
-    lines += [f"    next fold of {fold.line}: {_when(fold)}" for fold in one.next_folds]
+    lines += [f"    next fold of {fold.line}: {fold}" for fold in one.next_folds]
     return lines
-
-
-def _when(fold: NextFold) -> str:
-    if fold.in_sessions is None:
-        return "not known, the calendar ends before"
-    if fold.in_sessions <= 0:
-        return "with the next routine"
-    count = "1 session" if fold.in_sessions == 1 else f"{fold.in_sessions} sessions"
-    return f"in {count}" + (f", {_day(fold.session)}" if fold.session else "")
 
 
 def _named(model: ModelRef) -> str:

@@ -69,6 +69,10 @@ class Training:
         new = dict(zip(map(id, missing), prepared, strict=True))
         return [new[id(fold)] if id(fold) in new else self._trained[strategy, fold.task_hash] for fold in folds]
 
+    def ahead_of_their_day(self, strategy: str, folds: Sequence[DueFold]) -> list[int]:
+        """Tell which of some folds were trained ahead, by their places."""
+        return [at for at, fold in enumerate(folds) if (strategy, fold.task_hash) in self._trained]
+
     # --- inside -------------------------------------------------------------------------------------------------
 
     def _prepared(self, strategy: str, folds: Sequence[DueFold]) -> list[Recorder]:

@@ -12,12 +12,12 @@ import pandas as pd
 from rollforward.data.calendar import resolve
 from rollforward.errors import OnlineError
 from rollforward.workflow.online.again import try_again
-from rollforward.workflow.online.announcing import tell_hold
+from rollforward.workflow.online.announcing import tell_hold, untold_of
 from rollforward.workflow.online.day import Day, put_off
 from rollforward.workflow.online.desk import definition_or_nothing
 from rollforward.workflow.online.ledger.entry import ADD_STRATEGY, FIRST_TRAIN, ROUTINE, Entry
 from rollforward.workflow.online.ledger.parts import StrategyState, Switch
-from rollforward.workflow.online.marks import held_in
+from rollforward.workflow.online.marks import to_try_again
 from rollforward.workflow.online.mirrors import Mirrors
 from rollforward.workflow.online.plan import Plan, plan_sessions
 from rollforward.workflow.online.promoting import require_champions
@@ -83,9 +83,11 @@ class Work:
         """
         with self.chain.lease(wait=self._wait, seconds=self._lease):
             head = self.chain.head()
-            if head is not None and self.desk.on_hold is not None and held_in(head) and not head.simulated:
+            untold = untold_of(self.desk, self.chain, head)
+            if head is not None and untold:
                 self._repair(head)  # the tags first, then the hook
-                tell_hold(self.desk, self.chain, head)
+            for entry in untold:
+                tell_hold(self.desk, self.chain, entry)
             yield head
 
     def begin(self, strategies: Sequence[OnlineStrategy], session: pd.Timestamp) -> Entry:
@@ -176,7 +178,10 @@ class Work:
         head = self.chain.head()
         if head is None:
             return plan_sessions(self.desk, Standing(), [begin], FIRST_TRAIN)
-        return plan_sessions(self.desk, Standing.of(head), self.due(head, target), ROUTINE)
+        standing = Standing.of(head)
+        plan = plan_sessions(self.desk, standing, self.due(head, target), ROUTINE)
+        again = {} if self.simulated else to_try_again(standing, resolve(self.desk.calendar))
+        return replace(plan, again={day.isoformat(): tuple(names) for day, names in again.items()})
 
     def repair(self) -> None:
         """Let tags say what the head says, whoever died before."""
@@ -254,6 +259,9 @@ class Work:
             session = standing.done or head.session
             effective = self.shown(head)
             after, switches = make(standing, session, effective)
+            if live or standing.done is None:  # no routine judges them before they serve
+                after = self._routine(self.desk.strategies).accepting.prove_now(standing, after, effective)
+                switches = [after.states[one.strategy].standing(one.effective) or one for one in switches]
             with self.chain.begin(kind, session, simulated=self.simulated) as draft:
                 entry = draft.commit(
                     Entry(

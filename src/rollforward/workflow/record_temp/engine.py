@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rollforward.backtest.daily import backtest
+from rollforward.backtest.exchange import Exchange
 from rollforward.backtest.result import BacktestResult
 from rollforward.backtest.risk import freq_name
 from rollforward.data.calendar import resolve
@@ -71,6 +72,23 @@ def time_per_step(executor: Any) -> str:
     return freq_name(kwargs.get("time_per_step", "day"))
 
 
+def check_sections(section: Mapping[str, Any], executor: Any) -> None:
+    """Refuse what the engine of this package does not know, as far as it is seen without a prediction.
+
+    Raises
+    ------
+    TaskError
+        If a name or a rule of trading is unknown, or the executor is another.
+    """
+    for name in section:
+        if name not in _OURS:
+            raise TaskError(
+                f"PortAnaRecord: backtest has {name!r}.", nearest(name, (*_OURS, FUNC)), "Correct or remove it."
+            )
+    _check_executor(executor)
+    Exchange.of(section.get("exchange_kwargs"))
+
+
 def run_backtest(inputs: Inputs) -> Outcome:
     """Run the engine that the configuration names.
 
@@ -83,12 +101,7 @@ def run_backtest(inputs: Inputs) -> Outcome:
     """
     if FUNC in inputs.section:
         return _outcome(_other_engine(inputs))
-    for name in inputs.section:
-        if name not in _OURS:
-            raise TaskError(
-                f"PortAnaRecord: backtest has {name!r}.", nearest(name, (*_OURS, FUNC)), "Correct or remove it."
-            )
-    _check_executor(inputs.executor)
+    check_sections(inputs.section, inputs.executor)
     if comes_from_qlib(inputs):
         prices, section = with_qlib_prices(inputs)
         return _outcome(backtest(_signal(inputs), prices, strategy=inputs.strategy, **section))

@@ -10,7 +10,7 @@ from rollforward.data.selection import nearest
 from rollforward.errors import DataError, TaskError
 from rollforward.instantiate import fill_placeholder
 from rollforward.workflow.record_temp.base import PRED, ACRecordTemp, RecordTemp, name_of
-from rollforward.workflow.record_temp.engine import FUNC, PRICES, Inputs, run_backtest, time_per_step
+from rollforward.workflow.record_temp.engine import FUNC, PRICES, Inputs, check_sections, run_backtest, time_per_step
 from rollforward.workflow.record_temp.signal import SignalRecord
 
 if TYPE_CHECKING:
@@ -127,6 +127,13 @@ class PortAnaRecord(ACRecordTemp):
         self.indicator_analysis_freq = _frequencies(indicator_analysis_freq, self.freq, "indicator_analysis_freq")
         self.indicator_analysis_method = indicator_analysis_method or "mean"
         self.dataset = dataset
+
+    @classmethod
+    def check_kwargs(cls, **kwargs: Any) -> None:
+        """Refuse arguments that cannot work, before a model is trained for them."""
+        record = cls(recorder=None, **kwargs)
+        if FUNC not in record.backtest_config:
+            check_sections(record.backtest_config, record.executor_config)
 
     def dependency(self) -> RecordTemp:
         """Need the prediction of a `SignalRecord`; its label may be missing."""

@@ -12,7 +12,7 @@ from rollforward.data.horizon import LOOKAHEAD, label_lookahead
 from rollforward.data.identity import content_hash, data_fingerprint
 from rollforward.data.ranges import hulls
 from rollforward.data.scheme import SCHEME, check_task_segments
-from rollforward.errors import TaskError
+from rollforward.errors import RollforwardError, TaskError
 from rollforward.instantiate import get_callable_kwargs, preflight, resolve_placeholders
 from rollforward.settings.nearest import did_you_mean
 from rollforward.workflow.trainer.identity import code_hash, model_hash
@@ -115,6 +115,7 @@ def check_task(task: Mapping[str, Any]) -> CheckedTask:
             supplied=("recorder",),
             offered=("model", "dataset"),
         )
+        _check_record(record, f"record.{position}.kwargs")
     ranges = check_task_segments(resolved, label_lookahead(resolved))
     data, code = data_fingerprint(resolved), code_hash(resolved)
     itself, why = _task_hash(task)
@@ -164,6 +165,20 @@ def _check_model(config: Any) -> None:
         check_kwargs = getattr(model, "check_kwargs", None)
         if check_kwargs is not None:
             check_kwargs(**kwargs)
+
+
+def _check_record(config: Any, where: str) -> None:
+    """Ask a record about its arguments, which it would else refuse after the training."""
+    if not _is_config(config) or (isinstance(config, str) and config.startswith(_FILE)):
+        return
+    record, kwargs = get_callable_kwargs(config, default_module=RECORDS_MODULE)
+    check_kwargs = getattr(record, "check_kwargs", None)
+    if check_kwargs is None or kwargs.get("optional"):
+        return
+    try:
+        check_kwargs(**{key: value for key, value in kwargs.items() if key != "recorder"})
+    except RollforwardError as error:
+        raise TaskError(f"{where}: {error.given}", error.expected, error.remedy) from error
 
 
 def _refuse_estimator(model: type) -> None:

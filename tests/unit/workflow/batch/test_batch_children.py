@@ -1,6 +1,7 @@
 """Processes of runs: several at a time, ended in time, and never left behind."""
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from rollforward.workflow.batch.watching import watching
 
 CHILD = """
 import json, os, signal, subprocess, sys, time
-order = json.load(sys.stdin)
+order = json.loads(sys.stdin.readline())
 if order.get("deaf"):
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if order.get("below"):
@@ -194,6 +195,15 @@ def test_the_run_of_one_that_was_killed_does_not_stay_running(runner):
     assert "timeout" in found.list_tags()["killed_because"]
 
 
+def test_a_run_that_finished_right_before_its_time_was_up_counts(runner):
+    one, run = job(), begun(runner)
+    run.end_run("FINISHED")
+
+    end(runner, one, -15, timed_out=True)
+
+    assert (one.state, one.metrics) == ("finished", {"IC": 0.25})
+
+
 def test_a_good_exit_without_a_finished_run_is_a_failure(runner):
     one = job()
     end(runner, one, 0)
@@ -231,3 +241,46 @@ def test_a_model_of_a_batch_is_a_trial_of_its_own_and_the_batch_is_none(runner):
 
     assert not is_part(find_attempt(runner.experiment, "x"))
     assert count_trials([runner.experiment.id]).n == 1
+
+
+LIFELINE = """
+import os, subprocess, sys, time
+from rollforward.cli import run_all_child
+from rollforward.cli.run_all_child import Lifeline
+from rollforward.workflow.leaving import sigterm_as_exception
+pipe = os.dup(0)
+line = Lifeline(pipe, grace=0.2)
+below = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], stdin=subprocess.DEVNULL)
+if sys.argv[1] == "deaf":
+    import signal
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+try:
+    with sigterm_as_exception():
+        print(below.pid, flush=True)
+        time.sleep(300)
+finally:
+    open("ended", "w").write("in order")
+    line.settle()
+"""
+
+
+@pytest.mark.parametrize("how", ["listens", "deaf"])
+def test_a_run_and_all_it_started_end_with_a_batch_that_was_killed(how, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", LIFELINE, how],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        start_new_session=True,
+    )
+    below = int(process.stdout.readline())
+    assert process.poll() is None
+
+    # As when the process that holds the other end is killed.
+    process.stdin.close()
+
+    assert process.wait(30) == -9
+    until(lambda: is_gone(below))
+    assert (tmp_path / "ended").exists() == (how == "listens")
+    process.stdout.close()

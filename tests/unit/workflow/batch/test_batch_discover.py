@@ -45,7 +45,7 @@ def test_every_workflow_file_of_every_model_is_found(folder):
     assert {entry.model for entry in entries if entry.requirements} == {"LightGBM"}
 
 
-def test_a_folder_with_one_file_of_any_name_is_a_model_and_one_with_several_is_not(folder):
+def test_a_folder_with_one_file_of_any_name_is_a_model_and_one_with_several_is_not(folder, caplog):
     for model, names in {
         "One": ["anything.yml"],
         "Two": ["a.yaml", "b.yaml"],
@@ -58,6 +58,8 @@ def test_a_folder_with_one_file_of_any_name_is_a_model_and_one_with_several_is_n
     found = {entry.model: entry.config.name for entry in find_entries(folder) if entry.model in ("One", "Two", "Both")}
 
     assert found == {"One": "anything.yml", "Both": "workflow_config_x.yaml"}
+    (said,) = [record.getMessage() for record in caplog.records if "left out" in record.getMessage()]
+    assert "Two" in said
 
 
 def test_models_are_chosen_and_left_out_in_any_case(folder):

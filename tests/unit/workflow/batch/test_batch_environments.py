@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -211,7 +212,7 @@ def test_what_cannot_be_installed_leaves_nothing_and_says_why(tmp_path):
             "import pathlib, sys; pathlib.Path(sys.argv[1]).mkdir()",
             str(environments.folder / environments.key(needs)),
         ],
-        [sys.executable, "-c", "print('ERROR: no such wheel'); raise SystemExit(1)"],
+        [sys.executable, "-c", "print('ERROR: no such wheel\\nnote: not of pip'); raise SystemExit(1)"],
     ]
 
     with pytest.MonkeyPatch.context() as patch:
@@ -226,9 +227,58 @@ def test_what_cannot_be_installed_leaves_nothing_and_says_why(tmp_path):
 def test_all_are_deleted_unless_somebody_runs_in_them(tmp_path):
     environments = Environments(tmp_path / "envs", installer="venv", rollforward="rollforward==0")
     (environments.folder / "0123456789abcdef" / "bin").mkdir(parents=True)
-    (environments.folder / "somebody's").mkdir()
+    (environments.folder / "0123456789abcdef" / "pyvenv.cfg").touch()
 
     with environments.in_use(), pytest.raises(SettingsError, match="are being run"):
         Environments(tmp_path / "envs", installer="venv").clean()
     assert environments.clean() == ["0123456789abcdef"]
-    assert [path.name for path in environments.folder.iterdir() if path.is_dir()] == ["somebody's"]
+    with pytest.raises(KeyboardInterrupt), environments.in_use():
+        raise KeyboardInterrupt
+    assert not list(environments.folder.glob("in-use-*"))
+
+
+def test_only_environments_are_deleted_from_a_folder_that_holds_other_things(tmp_path):
+    for name in ("somebody's work!", "16letterslongdir", "00000000000000aa"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "thesis.tex").touch()
+
+    assert Environments(tmp_path, installer="venv", rollforward="rollforward==0").clean() == []
+    assert len(list(tmp_path.glob("*/thesis.tex"))) == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
+def test_an_installer_ends_with_the_batch_that_started_it(tmp_path):
+    program = (
+        "import pathlib, sys; from rollforward.workflow.batch.installers import run_logged; "
+        "run_logged([sys.executable, '-c', 'import os, time; print(os.getpid(), flush=True); time.sleep(300)'], "
+        "open('log', 'wb'), pathlib.Path())"
+    )
+    batch = subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path)
+    log = tmp_path / "log"
+    wait_until(lambda: log.exists() and log.read_text(encoding="utf-8").endswith("\n"))
+    batch.kill()
+    batch.wait()
+
+    wait_until(lambda: is_gone(int(log.read_text(encoding="utf-8"))))
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_gone(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    environments = Environments(tmp_path / "file", installer="venv", rollforward="rollforward==0")
+
+    with pytest.raises(SettingsError, match="--envs DIR"), environments.in_use():
+        pass

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from rollforward.errors import SettingsError
 from rollforward.report.models import models_page
 from rollforward.workflow.batch.discover import Entry
 from rollforward.workflow.batch.jobs import Job
@@ -58,9 +57,13 @@ def test_rows_are_sorted_and_those_without_the_metric_are_last(jobs):
     assert order(sort="model") == ["A", "B", "C"]
 
 
-def test_a_metric_that_no_run_has_is_corrected(jobs):
-    with pytest.raises(SettingsError, match="Did you mean 'ICIR'"):
-        make_table(jobs, sort="ICR")
+def test_a_metric_that_no_run_has_is_corrected_and_costs_no_table(jobs):
+    table = make_table(jobs, ["IC", "l3"], "ICR")
+
+    assert (table.metrics, table.sorted_by) == (["IC"], "IC")
+    assert len(table.rows) == 3
+    assert "No finished run has the metric 'ICR'. Did you mean 'ICIR'?" in table.notes
+    assert any("'l3'" in note for note in table.to_dict()["notes"])
     assert make_table([job("C", 0, state="failed")], ["IC"], "IC").rows[0].cells == {}
 
 

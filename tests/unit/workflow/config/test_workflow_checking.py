@@ -60,11 +60,16 @@ def test_a_good_file_has_no_problem(tmp_path):
         ("class: SklearnModel", "class: 3", 5, "task.model.class", "a text"),
         ("sklearn.linear_model.Ridge", "sklearn.linear_model.Rigde", 8, "task.model.kwargs.estimator", "'Ridge'"),
         ("horizon: 5", "horizn: 5", 17, "task.dataset.kwargs.handler.kwargs.horizn", "'horizon'"),
+        ("horizon: 5", "horizon: five", 17, "task.dataset.kwargs.handler.kwargs.horizon", "an integer from 1"),
+        ("horizon: 5", "horizon: -5", 15, "task.dataset.kwargs.handler.kwargs", "at least one session"),
         ("class: rollforward.PriceHandler", "class: rollforward.PriceHandlr", 14, "task.dataset.kwargs.handler.class", "'PriceHandler'"),
         ("segments:", "segmnts:", 18, "task.dataset.kwargs.segmnts", "'segments'"),
         ("2016-12-30", "2014-12-30", 19, "task.dataset.kwargs.segments.train", "after its end"),
         ("2016-12-30", "2017-12-30", 19, "task.dataset.kwargs.segments.train", "test"),
         ("[2015-01-02, 2016-12-30]", "2015", 19, "task.dataset.kwargs.segments.train", "pair"),
+        ("train:", "trian:", 19, "task.dataset.kwargs.segments.trian", "'train'"),
+        ("train:", "fit:", 18, "task.dataset.kwargs.segments", "Add 'train'"),
+        ("test:", "tset:", 20, "task.dataset.kwargs.segments.tset", "SignalRecord"),
         ("- SignalRecord", "- SignlRecord", 22, "task.record.0", "'SignalRecord'"),
         ("ana_long_short", "ana_longshort", 24, "task.record.1.kwargs.ana_longshort", "'ana_long_short'"),
         ("  record:", "  recrd:", 21, "task.recrd", "'record'"),
@@ -218,3 +223,85 @@ def test_qlibs_settings_go_to_qlib_if_the_task_needs_it(tmp_path, monkeypatch, c
     assert main(["run", "a.yaml", "--check"]) == 0
     assert capsys.readouterr().err.startswith("qlib_init: region: of Qlib's own package")
     assert len(started) == 1
+
+
+def test_segments_may_be_called_anything_if_nobody_asks_for_others(tmp_path):
+    text = GOOD.replace("module_path: rollforward.model.sklearn", "module_path: own_kin").replace("train:", "fit:")
+    (tmp_path / "own_kin.py").write_text(
+        "from rollforward.model.sklearn import SklearnModel as Base\n\n\nclass SklearnModel(Base):\n    pass\n"
+    )
+
+    assert problems_of(tmp_path, text + "sys: {rel_path: .}\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("processor", "says"),
+    [
+        ("{class: RobustZScoreNrm}", "'RobustZScoreNorm'"),
+        ("{class: Fillna, kwargs: {fields_grp: feature}}", "'fields_group'"),
+        ("RobustZScoreNorm", "fit_end_time"),
+        ("3", "not a processor"),
+    ],
+)
+def test_processors_are_checked_by_the_name_that_qlib_gives_them(tmp_path, processor, says):
+    text = GOOD.replace(
+        "          horizon: 5\n", f"          horizon: 5\n          infer_processors: [DropnaProcessor, {processor}]\n"
+    )
+
+    (problem,) = problems_of(tmp_path, text)
+
+    assert problem.path == ("task", "dataset", "kwargs", "handler", "kwargs", "infer_processors", 1)
+    assert problem.place.line == 18
+    assert says in str(problem)
+
+
+@pytest.mark.parametrize(("text", "kind"), [("- a\n", "list"), ("a word\n", "single value")])
+def test_a_file_that_is_no_mapping(tmp_path, text, kind):
+    (problem,) = problems_of(tmp_path, text)
+
+    assert problem.given == f"the file is a {kind}."
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ('bundled:sp500_close"}', 'gone.csv"}', "a.yaml:1: init.calendar: There is no data file 'gone.csv'"),
+        ("init: {", "init: {exp_manager: {kwargs: {default_exp: x}}, ", "a.yaml:1: init.exp_manager: "),
+        ("init: {", "init: {uri: 'file:mlruns', ", "a.yaml:1: init.uri: The tracking store"),
+        ("init: {", "rolling: {step: QX}\ninit: {", "a.yaml:1: rolling: step='QX'"),
+        ("init: {", "rolling: {step: 20}\nmarket2: {", "a.yaml:1: rolling: There is no calendar"),
+    ],
+)
+def test_check_sees_what_only_the_settings_and_the_folds_tell(tmp_path, monkeypatch, capsys, right, wrong, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text(GOOD.replace(right, wrong, 1), encoding="utf-8")
+
+    assert main(["run", "a.yaml", "--check"]) == 1
+    assert says in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} <= {"a.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("{backtest: {acount: 1}}", "'account'"),
+        ("{backtest: {exchange_kwargs: {opencost: 0}}}", "'open_cost'"),
+        ("{backtst: {}}", "'backtest'"),
+    ],
+)
+def test_a_backtest_is_refused_before_anything_is_trained(tmp_path, monkeypatch, capsys, config, says):
+    monkeypatch.chdir(tmp_path)
+    text = GOOD.replace("kwargs: {ana_long_short: false}", f"kwargs: {{config: {config}}}")
+    (tmp_path / "a.yaml").write_text(text.replace("SigAnaRecord", "PortAnaRecord"), encoding="utf-8")
+
+    assert main(["run", "a.yaml", "--check"]) == 1
+    said = capsys.readouterr().err
+    assert "a.yaml:24: task.record.1.kwargs: " in said
+    assert says in said
+
+
+def test_a_day_that_is_none_is_called_so(tmp_path):
+    (problem,) = problems_of(tmp_path, GOOD.replace("2017-01-03", "2017-13-03"))
+
+    assert problem.place.line == 20
+    assert problem.given.startswith("this value cannot be: 2017-13-03: month")

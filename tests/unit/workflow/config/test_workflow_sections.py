@@ -137,6 +137,28 @@ def test_a_seed_goes_where_the_model_takes_it(model, expected):
     assert seed_assignments({"model": model}, 3) == expected
 
 
+@pytest.mark.parametrize(
+    ("signature", "takes"), [("self, n=1", False), ("self, **kwargs", False), ("self, seed=0", True)]
+)
+def test_a_model_of_ones_own_is_given_no_seed_that_it_does_not_name(tmp_path, signature, takes):
+    body = f"from rollforward.model.base import Model\n\nclass Own(Model):\n    def __init__({signature}): pass\n"
+    (tmp_path / "own.py").write_text(body, encoding="utf-8")
+    model = {"class": "Own", "module_path": str(tmp_path / "own.py")}
+
+    assert seed_assignments({"model": model}, 3) == (["task.model.kwargs={seed: 3}"] if takes else [])
+
+
+def test_what_is_kept_finds_the_folders_of_code_from_anywhere(tmp_path, caplog):
+    workflow = load(TASK + "sys: {rel_path: code}\n", name="in/a.yaml")
+
+    objects, texts = artifacts(workflow)
+
+    assert objects["config"]["sys"] == {"rel_path": "code"}
+    assert parse_value(texts["config.yaml"])["sys"] == {"path": [str(tmp_path / "in" / "code")]}
+    assert "in/a.yaml:" in caplog.text
+    assert "there is no folder" in caplog.text
+
+
 def test_what_is_kept_can_be_run_again_and_holds_no_credential():
     load(
         TASK.replace(

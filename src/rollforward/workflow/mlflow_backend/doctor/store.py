@@ -30,6 +30,7 @@ from rollforward.workflow.mlflow_backend.store.file_store import (
 )
 from rollforward.workflow.mlflow_backend.store.reach import is_database, is_server, why_not_writable
 from rollforward.workflow.mlflow_backend.store.schema import age_of, version_of
+from rollforward.workflow.mlflow_backend.store.store_errors import lasting_remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +100,8 @@ def sqlite_file(uri: str, *, fix: bool) -> Iterator[Finding]:
     yield ok("store", f"{path}, {path.stat().st_size / 1e6:.1f} MB")
     reason = why_not_writable(uri, timeout=5.0)
     if reason is not None:
-        yield problem("writable", f"{path} cannot be written: {reason}", "Give this user the right to write it.")
+        remedy = lasting_remedy(reason) or "Give this user the right to write it."
+        yield problem("writable", f"{path} cannot be written: {reason}", remedy)
         return
     yield from _folder(path)
     yield from _tables(uri, version_of(path))
@@ -133,7 +135,8 @@ def _tables(uri: str, version: str | None) -> Iterator[Finding]:
         remedy = (
             f"After a backup: mlflow db upgrade '{mask_credentials(opened_uri(uri))}'. Older MLflows are locked out."
         )
-        yield note("tables", f"The tables (version {version}) were made by an older MLflow than {VERSION}.", remedy)
+        # It refuses them, or upgrades them without being asked, by what they lack.
+        yield problem("tables", f"The tables (version {version}) were made by an older MLflow than {VERSION}.", remedy)
     else:
         yield ok("tables", f"The tables are those of MLflow {VERSION}.")
 

@@ -62,6 +62,21 @@ def first_contact(path: Path) -> Iterator[bool]:
             raise _why(path, error) from error
 
 
+def holds_store(path: Path) -> bool:
+    """Whether a SQLite file has MLflow's tables, without creating or changing anything.
+
+    What cannot be read counts as a store: opening it says what is wrong.
+    """
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY)) as connection:
+            return connection.execute(_HAS_EXPERIMENTS).fetchone() is not None
+    except sqlite3.Error as error:
+        logger.debug("%s cannot be looked into: %s", path, error)
+        return True
+
+
 def uses_wal(path: Path) -> bool:
     """Whether readers and writers of a SQLite database leave each other alone."""
     with closing(sqlite3.connect(path, timeout=_BUSY)) as connection:
@@ -142,7 +157,9 @@ def _why(path: Path, error: sqlite3.Error) -> TrackingError:
         )
     if "not a database" in text or "malformed" in text:
         return TrackingError(
-            f"The file {path} is no SQLite database: {text}", "a tracking database.", "Check the address."
+            f"The file {path} is no SQLite database, or a damaged one: {text}",
+            "a tracking database.",
+            "Check the address, or restore the file from a backup.",
         )
     return _not_created(path, error) if not path.exists() else TrackingError(f"{path} cannot be opened: {text}")
 

@@ -43,12 +43,13 @@ REMEDIES = {
 }
 _UNREACHABLE_REMEDY = "Check the address, and that the server runs; `rollforward doctor` looks at both."
 
-# What SQLite says of a database that is there and can never be written by trying again, and what to do.
+# What is said of a database that is there and will never do by trying again, and what to do.
 _LASTING = {
     "readonly database": "Make the database, and the folder it is in, writable for this user.",
     "disk is full": "Free some space.",
     "file is not a database": "Is the address right? The file is no tracking database; restore it from a backup.",
     "malformed": "The database is damaged: restore it from a backup, or try `sqlite3 FILE .recover`.",
+    "out-of-date database schema": "`rollforward doctor` says whether to upgrade the tables, or MLflow.",
     "no such table": "Is the address right? The database was not made by MLflow.",
 }
 
@@ -86,7 +87,7 @@ def is_away(error: BaseException) -> bool:
     below = error.__cause__ or error.__context__
     if isinstance(below, requests.RequestException):
         return _is_no_answer(below)
-    if _lasting_remedy(error) is not None:
+    if lasting_remedy(str(error)) is not None:
         return False
     # The client's own complaints have the code INTERNAL_ERROR too; a server's is a 500.
     return error_code(error) in AWAY or (isinstance(error, RestException) and error_code(error) == "INTERNAL_ERROR")
@@ -154,7 +155,7 @@ def _remedy(error: Exception) -> str:
     if isinstance(error, requests.RequestException):
         status = None if error.response is None else error.response.status_code
         return CREDENTIALS_REMEDY if status in _UNAUTHORIZED else _UNREACHABLE_REMEDY if is_away(error) else ""
-    lasting = _lasting_remedy(error)
+    lasting = lasting_remedy(str(error))
     if lasting is not None:
         return lasting
     if isinstance(error.__cause__ or error.__context__, requests.RequestException) and is_away(error):
@@ -162,6 +163,6 @@ def _remedy(error: Exception) -> str:
     return REMEDIES.get(error_code(error), "") if isinstance(error, MlflowException) else ""
 
 
-def _lasting_remedy(error: Exception) -> str | None:
-    text = str(error)
+def lasting_remedy(text: str) -> str | None:
+    """Say what to do about a complaint of a database that no second try will end; ``None`` if it is none."""
     return next((remedy for phrase, remedy in _LASTING.items() if phrase in text), None)

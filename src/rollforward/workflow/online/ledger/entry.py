@@ -25,10 +25,12 @@ from rollforward.workflow.online.ledger.parts import (
 __all__ = ["KINDS", "SERVING", "SHADOW", "Entry", "ModelRef", "Publication", "StrategyState", "Switch"]
 
 FIRST_TRAIN, ROUTINE, ADD_STRATEGY = "first_train", "routine", "add_strategy"
-PROMOTE, ROLLBACK, ADOPT = "promote", "rollback", "adopt"
+PROMOTE, ROLLBACK, ADOPT, ACCEPT = "promote", "rollback", "adopt", "accept"
+# In ``extra`` of an entry of the kind `ACCEPT`: the session that stays as it is.
+ACCEPTS = "accepts"
 # In ``extra`` of a routine that published an earlier session again: that session.
 REVISES = "revises"
-KINDS = (FIRST_TRAIN, ROUTINE, ADD_STRATEGY, PROMOTE, ROLLBACK, ADOPT)
+KINDS = (FIRST_TRAIN, ROUTINE, ADD_STRATEGY, PROMOTE, ROLLBACK, ADOPT, ACCEPT)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,13 @@ class Knowledge:
         """The first session that the run predicts."""
         return self.calendar[self._first]
 
+    @property
+    def trained_from(self) -> int:
+        """The place in the calendar of the first session that it was trained on; 0 if that is not known."""
+        starts = [start for name, ranges in self._segments.items() if name != TEST for start, _ in ranges]
+        known = [self.calendar.position(start) for start in starts if start is not None]
+        return min(known) if known and len(known) == len(starts) else 0
+
     def training(self) -> Training:
         """Check it."""
         trained = self._trained_until()

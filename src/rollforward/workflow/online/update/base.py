@@ -224,7 +224,7 @@ class DSBasedUpdater(RecordUpdater):
         what = f"{self.fname} of run {self.record.id}"
         start = self._first_test(dataset) if self.start is None else self.start
         new = within(with_columns_of(as_table(new, "What was computed"), self._old, what), start, self.to_date, what)
-        self.logger.info("%s: %d new rows, %s to %s.", what, len(new), new.index[0][0], new.index[-1][0])
+        self.logger.debug("%s: %d new rows, %s to %s.", what, len(new), new.index[0][0], new.index[-1][0])
         return like(replace_range(self._old, new), self.old_data, self.record, self.fname)
 
     def _known(self) -> pd.DataFrame:
