@@ -13,7 +13,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 DOCUMENTS = [README, *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
-BLOCK = re.compile(r"^(?:<!-- (?P<note>[^>]+?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<note>[^>]+?) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 NOT_RUN, FILE = "not run: ", "file: "
 
 
@@ -50,7 +52,12 @@ class Block:
 def blocks(document, *languages):
     text = document.read_text(encoding="utf-8")
     return [
-        Block(document, text.count("\n", 0, match.start("language")) + 1, *match.group("language", "text"), match["note"] or "")
+        Block(
+            document,
+            text.count("\n", 0, match.start("language")) + 1,
+            *match.group("language", "text"),
+            match["note"] or "",
+        )
         for match in BLOCK.finditer(text)
         if not languages or match["language"] in languages
     ]

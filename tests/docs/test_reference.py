@@ -50,7 +50,11 @@ def test_defaults_of_the_settings_are_those_that_are_written():
     from rollforward import settings
 
     found, text = settings.current(), page("settings.md")
-    for field, spelt in [("experiment", found.experiment), ("task_db_name", found.task_db_name), ("spool", found.spool)]:
+    for field, spelt in [
+        ("experiment", found.experiment),
+        ("task_db_name", found.task_db_name),
+        ("spool", found.spool),
+    ]:
         row = next(line for line in text.splitlines() if line.startswith(f"| `{field}` |"))
         assert f"`{spelt}`" in row
     for field in ("async_log", "provenance", "capture_output", "system_metrics", "heartbeat"):
@@ -60,7 +64,11 @@ def test_defaults_of_the_settings_are_those_that_are_written():
 
 
 def test_every_error_with_its_builtins():
-    known = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and kind.__module__ == errors.__name__}
+    known = {
+        name: kind
+        for name, kind in vars(errors).items()
+        if inspect.isclass(kind) and kind.__module__ == errors.__name__
+    }
     rows = {CODE.findall(line)[0]: line for line in page("errors.md").splitlines() if line.startswith("| `")}
     assert rows.keys() == {name for name in known if name != "QlibException"}
     for name, row in rows.items():
@@ -77,7 +85,8 @@ NO_TAGS = {"script/*", "task", "strategy", "ledger", "effective", "entry"}  # ar
 
 def test_every_tag():
     text = page("tags.md")
-    assert len(tags := written_tags()) > 50
+    tags = written_tags()
+    assert len(tags) > 50
     missing = sorted(tag for tag in tags - NO_TAGS if f"`{tag.replace('*', '<n>').replace('.0', '.<n>')}`" not in text)
     assert not missing
 
@@ -137,7 +146,10 @@ INTERNAL = {"rollforward.workflow.online.record_of_signals"}
 PACKAGES = sorted(
     name
     for name in ("rollforward", *modules())
-    if name not in INTERNAL and "mlflow_backend" not in name and ".ledger." not in name and "__all__" in vars(importlib.import_module(name))
+    if name not in INTERNAL
+    and "mlflow_backend" not in name
+    and ".ledger." not in name
+    and "__all__" in vars(importlib.import_module(name))
 )
 
 
