@@ -27,6 +27,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+from rows import note
 
 os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
 
@@ -224,6 +225,9 @@ def report_simulation(folder, oracle):
                     f"(in all {found['whole']:.2f}, training {found['training']:.2f}, "
                     f"{found['folds']} folds, {found['n']} signals, sum of sizes {found['sum']:.6f})"
                 )
+        if ours:
+            outside = [found and found["whole"] - found["training"] for found in (ours, theirs)]
+            note(f"{N_SIMULATED} simulated sessions outside training, {trainer}", outside[0], qlib=outside[1])
         if ours and theirs:
             ratio = (theirs["whole"] - theirs["training"]) / (ours["whole"] - ours["training"])
             print(f"  {trainer:14} Qlib takes {ratio:.1f} x as long outside the trainer")
@@ -318,6 +322,7 @@ def report_routine(title, folder, uri, database):
                 raise SystemExit(f"The routine did something else: {entry}")
         what = "requests" if uri.startswith("http") else "statements"
         n_asked = statistics.median(found[what] for found in counts)
+        note(f"a day of {N_MODELS} models, {n_entries} entries, {title}", statistics.median(seconds))
         print(f"  ledger of {n_entries:5} entries: {statistics.median(seconds):6.2f} s, {n_asked:.0f} {what}")
 
 

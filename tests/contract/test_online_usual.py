@@ -31,7 +31,7 @@ def test_bad_days_do_not_become_usual(world, last_good):
     manager.routine()
     first_bad = pd.Timestamp(last_good) + pd.offsets.BDay()
     bad.loc[first_bad:, list("BCDE")] = np.nan
-    bad_days = pd.bdate_range(first_bad, periods=7)
+    bad_days = pd.bdate_range(first_bad, periods=4)
     for day in bad_days:
         world.to(day, bad)
         entry = manager.routine()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rollforward.adapters.qlib import PREFIX, is_started
+from rollforward.adapters.qlib import is_address, is_started
 from rollforward.backtest.benchmark import MEAN
 from rollforward.backtest.daily import backtest
+from rollforward.backtest.from_qlib import PRICES, with_qlib_prices
+from rollforward.backtest.market import signal_of
 from rollforward.errors import TaskError
 
 if TYPE_CHECKING:
@@ -39,7 +41,8 @@ def backtest_daily(
     account, benchmark, exchange_kwargs
         See `rollforward.backtest.backtest`. The benchmark is the mean of all instruments unless another is named.
     prices
-        See `rollforward.backtest.backtest`; ``None`` is the close of Qlib's data, if they are in use.
+        See `rollforward.backtest.backtest`; ``"qlib:$close"``, or ``None`` if Qlib's data are in use: these data, with
+        the rules of trading of their region.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def backtest_daily(
         )
     return _traded(
         strategy,
-        f"{PREFIX}$close" if prices is None else prices,
+        prices,
         start_time=start_time,
         end_time=end_time,
         account=account,
@@ -77,5 +80,7 @@ def _traded(strategy: Any, prices: Any, **options: Any) -> tuple[pd.DataFrame, p
     signal = given.get("signal")
     if signal is None or isinstance(signal, str):
         raise TaskError(f"The strategy's signal is {signal!r}.", "scores.", "Give the strategy signal=...")
+    if prices is None or is_address(prices):
+        prices, options = with_qlib_prices(signal_of(signal), options | {PRICES: prices})
     result = backtest(signal, prices, strategy=strategy, **options)
     return result.report, result.positions

@@ -256,6 +256,26 @@ class CallableLoader(DataLoader):
         return select(to_long(table, self.layout, origin), instruments, start_time, end_time, origin)
 
 
+class QlibLoader(CallableLoader):
+    """Give expressions from Qlib's data; instruments may be the name of a market there, such as ``"csi300"``.
+
+    Parameters
+    ----------
+    address
+        ``"qlib:$open;$close"``.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__(partial(features, address.removeprefix(PREFIX).split(";")))
+        self.address = address
+
+    def load(self, instruments: Instruments = None, start_time: Any = None, end_time: Any = None) -> pd.DataFrame:
+        """Read them. An instrument of a market has rows while it is a member."""
+        table = self.function(instruments, start_time, until_cut(end_time))
+        named = None if isinstance(instruments, str | Mapping) else instruments
+        return select(to_long(table, self.layout, self.address), named, start_time, end_time, self.address)
+
+
 def select(
     frame: pd.DataFrame, instruments: Instruments, start_time: Any, end_time: Any, origin: str = "The data"
 ) -> pd.DataFrame:
@@ -337,7 +357,7 @@ def as_loader(source: Any) -> DataLoader:
     if isinstance(source, DataLoader) or is_theirs(source, LOADERS):
         return source  # type: ignore[no-any-return]  # Qlib's loaders load in the same way
     if is_address(source):
-        return CallableLoader(partial(features, source.removeprefix(PREFIX).split(";")))
+        return QlibLoader(source)
     if isinstance(source, pd.DataFrame):
         return FrameLoader(source)
     if isinstance(source, Path) or (isinstance(source, str) and names_a_file(source)):

@@ -54,9 +54,9 @@ def test_judges_as_qlib_alone(name, alone, trained):
         assert metrics[key] == pytest.approx(theirs["metrics"][key], rel=1e-6)
 
 
-def test_trades_as_qlib_alone(alone, trained):
-    """Scores without ties: among equal ones, which of the trees there are many, Qlib's sort may take any."""
-    name = "linear"
+@pytest.mark.parametrize("name", ["linear", "lgb"])
+def test_trades_as_qlib_alone(name, alone, trained):
+    """Of equal scores, which of the trees there are many, we take the first in the alphabet, as Qlib with a stable sort."""
     recorder = trained[name]
 
     ours = recorder.load_object("portfolio_analysis/report_normal_1day.pkl")

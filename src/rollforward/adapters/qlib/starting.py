@@ -1,4 +1,4 @@
-"""Start Qlib's data, and give its `R` to our recorders."""
+"""Start Qlib's data."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from rollforward import settings
+from rollforward.adapters.qlib.recording import put, share, stands_for, take_over
 from rollforward.errors import DataSourceError, MissingDependencyError, SettingsError
 
 logger = logging.getLogger(__name__)
 
-# The facade is a room far above; it is only handed over, and reached by name.
-_R_HOME = "rollforward.workflow.facade"
 # What `init` of this package decides.
 _OURS = ("exp_manager", "mongo")
 
@@ -81,17 +80,17 @@ def start(*, anew: bool = True) -> None:
 
 
 def make_ready() -> None:
-    """Let Qlib, if it is loaded, have the data that the settings name and our `R`; else do nothing.
+    """Let Qlib, if it is loaded, have the data that the settings name, and log to our runs; else do nothing.
 
     Called where something of Qlib's was imported: in a worker process, this is where its data are started. What a
-    script told ``qlib.init`` itself stays.
+    script told ``qlib.init`` itself stays, and so does Qlib's `R` outside of our runs.
     """
     if not is_loaded():
         return
     with _state.lock:
         if not _is_registered() or _state.told is not None:
             start(anew=False)
-        _hand_over()
+        share()
 
 
 def is_loaded() -> bool:
@@ -132,16 +131,19 @@ def _start(options: dict[str, Any]) -> None:
     qlib = _import_qlib()
     _check_folders(options.get("provider_uri"))
     exits: Any = import_module("qlib.workflow.utils")
-    their_exit = exits.experiment_exit_handler
-    _register(None)  # Qlib asks an `R` that it has whether it may be replaced
+    their_exit, their_r = exits.experiment_exit_handler, stands_for()
+    put(None)  # Qlib asks an `R` that it has whether it may be replaced
     # Qlib would end runs, and print tracebacks, at the end of the process in its own way.
     exits.experiment_exit_handler = _nothing
     options.setdefault("logging_level", logging.WARNING)
     try:
         qlib.init(options.pop("default_conf", "client"), **options)
+    except BaseException:
+        put(their_r)
+        raise
     finally:
         exits.experiment_exit_handler = their_exit
-        _hand_over()
+    take_over(their_r)
     logger.info("Qlib %s has its data from %s.", qlib.__version__, options.get("provider_uri"))
 
 
@@ -171,24 +173,6 @@ def _check_folders(provider: Any) -> None:
                 "provider_uri, the folder of Qlib's data, with calendars, instruments and features in it.",
                 "Correct provider_uri, or download the data there first.",
             )
-
-
-def _hand_over() -> None:
-    """Make our `R` what Qlib's `R` stands for, unless a run of Qlib's own is active."""
-    theirs = import_module("qlib.workflow").R
-    before = theirs.__dict__.get("_provider")
-    ours = import_module(_R_HOME).R
-    if before is ours:
-        return
-    if before is not None and before.exp_manager.active_experiment is not None:
-        logger.warning("A run of Qlib's own R is active: what Qlib's code logs goes there, not to rollforward.")
-        return
-    _register(ours)
-
-
-def _register(recorder: Any) -> None:
-    # Not by the method of `R` itself, which would first build the experiment manager to ask whether a run is active.
-    import_module("qlib.utils").Wrapper.register(import_module("qlib.workflow").R, recorder)
 
 
 def _nothing() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rollforward.workflow.online.ledger.entry import ACCEPTS, PROMOTE, ROUTINE
+from rollforward.workflow.online.ledger.entry import ACCEPTS, PROMOTE, REVISES, ROUTINE
 from rollforward.workflow.online.marks import held_in
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ def is_held(entry: Entry | None) -> bool:
 def entry_line(entry: Entry) -> dict[str, str]:
     """Give what a line of a table says of an entry."""
     merged = next((one for one in entry.publications if not one.strategy), None)
-    notes = [f"held: {why}" for why in held_of(entry).values()]
-    notes += ["partial"] if merged is not None and merged.partial and not notes else []
+    notes = ["done again"] if REVISES in entry.extra else []
+    notes += [f"held: {why}" for why in held_of(entry).values()]
+    notes += ["partial"] if merged is not None and merged.partial and not held_of(entry) else []
     notes += [f"{name} goes to {role}" for name, role in entry.extra.get("promotions", {}).get("roles", {}).items()]
     notes += [f"{_session(entry.extra[ACCEPTS])} stays as it is"] if ACCEPTS in entry.extra else []
     notes += [str(entry.extra["reason"])] if "reason" in entry.extra else []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rollforward.errors import TrackingError
 from rollforward.workflow.online.guard import tell
-from rollforward.workflow.online.ledger.entry import ROUTINE
+from rollforward.workflow.online.ledger.entry import REVISES, ROUTINE
 from rollforward.workflow.online.marks import held_in
 from rollforward.workflow.task.recorders import tags_of
 
@@ -39,9 +39,10 @@ def announce(entry: Entry, day: Day) -> None:
     merged = entry.publications[-1]
     logger.log(
         logging.DEBUG if entry.simulated else logging.INFO,
-        "%s %s is done: %d folds trained, %d switches, %d signals.",
+        "%s %s is done%s: %d folds trained, %d switches, %d signals.",
         what,
         day.session.date(),
+        " again" if REVISES in entry.extra else "",
         len(day.trained),
         len(day.switches),
         merged.n_rows,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from rollforward.data.calendar import resolve
 from rollforward.data.times import as_time
 from rollforward.errors import OnlineError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from rollforward.data.calendar import Calendar
     from rollforward.data.times import TimeLike
 
@@ -54,6 +54,15 @@ def sessions_between(after: TimeLike | None, until: pd.Timestamp, calendar: Any 
         return [until]
     found = resolve(calendar).sessions(after, until)
     return [session for session in found if session > as_time(after)]
+
+
+def session_after(session: pd.Timestamp, calendar: Any = None) -> pd.Timestamp:
+    """Find the session after one; a calendar that ends there only says that it comes later."""
+    sessions = resolve(calendar)
+    position = sessions.position(session, "end") + 1
+    if position < len(sessions):
+        return sessions[position]
+    return session + (pd.Timedelta(days=1) if sessions.is_daily else pd.Timedelta(1, "ns"))
 
 
 def before(session: pd.Timestamp, calendar: Calendar) -> pd.Timestamp | None:

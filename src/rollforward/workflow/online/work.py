@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from rollforward.data.calendar import resolve
 from rollforward.errors import OnlineError
 from rollforward.workflow.online.again import try_again
@@ -23,11 +21,13 @@ from rollforward.workflow.online.plan import Plan, plan_sessions
 from rollforward.workflow.online.promoting import require_champions
 from rollforward.workflow.online.revising import Revision
 from rollforward.workflow.online.routine import Routine
-from rollforward.workflow.online.sessions import sessions_between
+from rollforward.workflow.online.sessions import session_after, sessions_between
 from rollforward.workflow.online.standing import Standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pandas as pd
 
     from rollforward.workflow.online.desk import Desk
     from rollforward.workflow.online.ledger.chain import Chain
@@ -120,7 +120,7 @@ class Work:
         with self.chain.begin(kind, session, simulated=self.simulated) as draft:
             routine.train(day)
             if before.done is not None:  # what is published was published without them
-                put_off(day, self.next_session(session))
+                put_off(day, session_after(session, self.desk.calendar))
             routine.accepting.require_proof(day)
             entry = draft.commit(
                 Entry(
@@ -199,7 +199,7 @@ class Work:
     def shown(self, head: Entry) -> pd.Timestamp:
         """Find the session that the pointers speak of: the first that is not done."""
         done = Standing.of(head).done
-        return head.session if done is None else self.next_session(done)
+        return head.session if done is None else session_after(done, self.desk.calendar)
 
     def _done_before(self, head: Entry, standing: Standing, target: pd.Timestamp) -> Entry:
         if standing.done == head.session == target and head.kind == ROUTINE:
@@ -291,14 +291,6 @@ class Work:
                 "adopt() makes the simulated state the one that serves.",
             )
         return head
-
-    def next_session(self, session: pd.Timestamp) -> pd.Timestamp:
-        """Find the session after one; a calendar that ends there only says that it comes later."""
-        calendar = resolve(self.desk.calendar)
-        position = calendar.position(session, "end") + 1
-        if position < len(calendar):
-            return calendar[position]
-        return session + (pd.Timedelta(days=1) if calendar.is_daily else pd.Timedelta(1, "ns"))
 
     def _routine(self, strategies: Sequence[OnlineStrategy]) -> Routine:
         desk = replace(self.desk, strategies=list(strategies))

@@ -11,6 +11,7 @@ import pandas as pd
 
 from rollforward.backtest.daily import backtest
 from rollforward.backtest.exchange import Exchange
+from rollforward.backtest.from_qlib import with_qlib_prices
 from rollforward.backtest.result import BacktestResult
 from rollforward.backtest.risk import freq_name
 from rollforward.data.calendar import resolve
@@ -18,7 +19,7 @@ from rollforward.data.files import names_a_file
 from rollforward.data.selection import nearest
 from rollforward.errors import CalendarError, DataError, TaskError
 from rollforward.instantiate import get_callable_kwargs
-from rollforward.workflow.record_temp.qlib_prices import comes_from_qlib, with_qlib_prices
+from rollforward.workflow.record_temp.qlib_prices import comes_from_qlib
 from rollforward.workflow.record_temp.sources import COLUMN, SOURCE, find_prices, has_prices
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def run_backtest(inputs: Inputs) -> Outcome:
         return _outcome(_other_engine(inputs))
     check_sections(inputs.section, inputs.executor)
     if comes_from_qlib(inputs):
-        prices, section = with_qlib_prices(inputs)
+        prices, section = with_qlib_prices(inputs.pred, inputs.section)
         return _outcome(backtest(_signal(inputs), prices, strategy=inputs.strategy, **section))
     section = {name: value for name, value in inputs.section.items() if name != PRICES}
     return _outcome(backtest(_signal(inputs), _prices(inputs), strategy=inputs.strategy, **section))

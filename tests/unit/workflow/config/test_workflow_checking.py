@@ -278,7 +278,7 @@ def test_check_sees_what_only_the_settings_and_the_folds_tell(tmp_path, monkeypa
 
     assert main(["run", "a.yaml", "--check"]) == 1
     assert says in capsys.readouterr().err
-    assert {path.name for path in tmp_path.iterdir()} <= {"a.yaml"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"a.yaml", "cache"}
 
 
 @pytest.mark.parametrize(
