@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from rollforward import settings
+from rollforward.cli.document import print_document
 from rollforward.cli.tables import ic_table, plan_table, show, totals
 from rollforward.workflow.config import tags
 
@@ -45,7 +46,10 @@ class Teller:
 
     def tell(self, facts: Mapping[str, Any], text: str) -> None:
         """Print facts for a program, or the text that says the same to a reader."""
-        print(json.dumps(facts, indent=2) if self.as_json else text)
+        if self.as_json:
+            print_document(facts)
+        else:
+            print(text)
 
     def plan(self, planned: pd.DataFrame, title: str, *, is_all: bool) -> None:
         """Print the folds; in JSON only if that is all there will be."""
@@ -54,12 +58,12 @@ class Teller:
             print(totals(planned))
         elif is_all:
             rows = json.loads(planned.reset_index().to_json(orient="records", date_format="iso"))
-            print(json.dumps({"folds": rows, "totals": totals(planned)}, indent=2))
+            print_document({"folds": rows, "totals": totals(planned)})
 
     def run(self, recorder: Recorder, name: str, workflow: Workflow, *, is_reused: bool) -> None:
         """Print what came of one task."""
         if self.as_json:
-            print(json.dumps(_facts(recorder, name, workflow, recorder.list_metrics(), is_reused), indent=2))
+            print_document(_facts(recorder, name, workflow, recorder.list_metrics(), is_reused))
             return
         how = "reused" if is_reused else recorder.status
         print(f"\nRun {recorder.name} ({recorder.id}) of experiment {name}: {how}")
@@ -84,7 +88,7 @@ class Teller:
             "resumed": result.resumed,
             "recorders": [recorder.id for recorder in result.recorders],
         }
-        print(json.dumps(facts | {"rolling": rolling}, indent=2))
+        print_document(facts | {"rolling": rolling})
 
 
 def _facts(

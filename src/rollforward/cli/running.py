@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward import settings
 from rollforward.cli.checking import check_settings, check_task, start_qlib
+from rollforward.cli.document import documents_only, print_document
 from rollforward.cli.results import Teller
 from rollforward.errors import DataError, RollforwardError, SettingsError, WorkflowFileError
 from rollforward.workflow.config import (
@@ -92,6 +92,11 @@ def run(config: str | Path, choices: Choices) -> int:
         What the command line decides.
     """
     _check(choices)
+    with documents_only(active=choices.as_json):
+        return _checked_run(config, choices)
+
+
+def _checked_run(config: str | Path, choices: Choices) -> int:
     try:
         workflow = _load(config, choices)
         with on_search_path(workflow.search_path):
@@ -100,7 +105,7 @@ def run(config: str | Path, choices: Choices) -> int:
         if not (choices.check_only and choices.as_json):
             raise
         found = [problem.as_dict() for problem in error.problems]  # type: ignore[attr-defined]
-        print(json.dumps({"file": str(config), "ok": False, "problems": found}, indent=2))
+        print_document({"file": str(config), "ok": False, "problems": found})
         return 1
 
 

@@ -75,7 +75,7 @@ def features(
     fields
         Expressions, such as ``"$close"``.
     instruments
-        Names; the name of a market, a configuration of Qlib's; ``None`` for all.
+        Names; the name of a market, such as ``"csi300"``; a configuration of Qlib's; ``None`` for all.
     start_time, end_time
         Both inclusive; ``None`` is open.
 
@@ -96,7 +96,7 @@ def features(
     provider = import_module("qlib.data").D
     wanted = "all" if instruments is None else instruments
     if isinstance(wanted, str):
-        wanted = provider.instruments(wanted)
+        wanted = _market(wanted)
     elif not isinstance(wanted, dict):
         wanted = sorted({str(name) for name in wanted})
     found: pd.DataFrame = provider.features(wanted, fields, start_time=start_time, end_time=end_time)
@@ -108,6 +108,20 @@ def features(
         )
     found = found.swaplevel().sort_index()
     found.index.names = ["datetime", "instrument"]
+    return found
+
+
+def _market(name: str) -> Any:
+    provider = import_module("qlib.data").D
+    found = provider.instruments(name)
+    try:
+        provider.list_instruments(found, as_list=True)
+    except (ValueError, FileNotFoundError) as error:
+        raise DataError(
+            f"Qlib's data have no market {name!r}: {error}",
+            "'all', another file of their folder instruments, or a list of names.",
+            "Correct the name; for one instrument give a list of it.",
+        ) from error
     return found
 
 
