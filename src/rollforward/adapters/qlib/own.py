@@ -16,7 +16,7 @@ _HOMES = ("qlib.data.dataset", "qlib.data.dataset.handler", "qlib.data.dataset.l
 
 def __getattr__(name: str) -> Any:
     """Find a class of Qlib's."""
-    if not name.startswith("_"):
+    if name[:1].isupper():  # classes; tools ask every module for names of their own
         for home in _HOMES:
             try:
                 module = import_module(home)
