@@ -17,6 +17,7 @@ from rollforward import settings
 from rollforward.errors import TrackingError
 from rollforward.workflow import R
 from rollforward.workflow.mlflow_backend.store.client import client_for
+from rollforward.workflow.mlflow_backend.write import sqlite
 from rollforward.workflow.mlflow_backend.write.writer import RunWriter, SyncWriter
 
 
@@ -73,25 +74,26 @@ def test_every_value_is_there_after_the_block_in_order(recording, held_up):
 
 @pytest.mark.parametrize(("error", "status"), [(ValueError(), "FAILED"), (KeyboardInterrupt(), "KILLED")])
 def test_everything_is_written_before_the_status_however_the_block_ends(recording, held_up, monkeypatch, error, status):
-    seen = []
+    seen, insert = [], sqlite.insert
 
-    def update(self, _run_id, run_status, *_):
-        seen.append((run_status, client_for(recorder.uri).get_run(recorder.id).data.metrics))
-
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    def end_seen(*args, end=None, **kwargs):
+        if end is None:
+            return insert(*args, **kwargs)
+        seen.append((end[0], client_for(recorder.uri).get_run(recorder.id).data.metrics))
+        return True
 
     def body():
         with recording.start(experiment_name="demo"):
             nonlocal recorder
             recorder = recording.get_recorder()
             recording.log_metrics(x=1)
-            monkeypatch.setattr(SqlAlchemyStore, "update_run_info", update)
+            monkeypatch.setattr(sqlite, "insert", end_seen)
             raise error
 
     recorder = None
     with pytest.raises(type(error)):
         body()
-    assert seen == [(getattr(mlflow.entities.RunStatus, status), {"x": 1.0})]
+    assert seen == [(status, {"x": 1.0})]
 
 
 def test_the_time_of_a_value_is_that_of_the_call(held_up, run):

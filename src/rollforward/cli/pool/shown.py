@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from rollforward.workflow.task.overview import Overview, Pace
 
 # Lines of the screen that are no rows of its tables; the fewest rows that are worth a table.
+_SHOW_CURSOR = "\x1b[?25h"
 _HEAD, _TABLE, _FEWEST = 5, 4, 3
 _UNITS = (("a second", 1), ("a minute", 60), ("an hour", 3600))
 _DAY = 86400
@@ -115,6 +116,9 @@ class Screen(Shown):
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        # An interrupt in the middle of drawing keeps rich from writing on, and the cursor would stay hidden.
+        self._console.file.write(_SHOW_CURSOR)
+        self._console.file.flush()
 
     def show(self, overview: Overview, pace: Pace) -> None:
         """See `Shown.show`."""
