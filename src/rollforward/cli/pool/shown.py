@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from rollforward.errors import StoreUnreachableError
     from rollforward.workflow.task.overview import Overview, Pace
 
-# Lines of the screen that are no rows of its tables; the fewest rows that are worth a table.
 _SHOW_CURSOR = "\x1b[?25h"
+# Lines of the screen that are no rows of its tables; the fewest rows that are worth a table.
 _HEAD, _TABLE, _FEWEST = 5, 4, 3
 _UNITS = (("a second", 1), ("a minute", 60), ("an hour", 3600))
 _DAY = 86400
