@@ -340,7 +340,7 @@ def test_a_look_makes_no_store_of_the_database_of_another_program(tmp_path, text
 
 def test_tables_of_another_mlflow_lead_to_the_doctor(recording, tracking_uri, tmp_path, text):
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '75868b020152'")
+        connection.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
 
     code, _, err = text("runs", "list", "--uri", tracking_uri)
 
