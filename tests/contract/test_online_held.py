@@ -203,7 +203,7 @@ class TestAnExchange:
 
     def test_a_session_that_trades_is_not_done_yet(self, world, monkeypatch):
         def at(time):
-            monkeypatch.setattr("rollforward.data.calendar_sources.now", lambda: pd.Timestamp(time).value)
+            monkeypatch.setattr("rollforward.data.exchanges.now", lambda: pd.Timestamp(time).value)
 
         world.to("2020-02-06")
         settings.init(uri=world.uri, calendar="XNYS")

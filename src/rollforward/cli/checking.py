@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def check_settings(workflow: Workflow, file: Place) -> None:
     """Find settings of the file that name nothing that there is, before an hour of training has shown it."""
-    from rollforward.data.calendar import resolve  # noqa: PLC0415  # `run --help` must not load it
+    from rollforward.data.calendar_in_use import resolve  # noqa: PLC0415  # `run --help` must not load it
     from rollforward.workflow import R  # noqa: PLC0415
 
     looks: dict[str, Callable[[], object]] = {

@@ -11,13 +11,11 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
-import numpy as np
 import pandas as pd
 
-from rollforward import settings
-from rollforward.adapters.qlib import PREFIX, is_address, is_started, sessions
+from rollforward.adapters.qlib import PREFIX, is_address, sessions
 from rollforward.data import calendar_sources as sources
-from rollforward.data.cut import data_cut
+from rollforward.data import exchanges
 from rollforward.data.loader import resolve_source
 from rollforward.data.times import as_time, last_nanosecond, nanoseconds
 from rollforward.errors import CalendarError, NotASessionError, OutOfCalendarError
@@ -57,7 +55,7 @@ class Calendar:
     """
 
     def __init__(self, sessions: Any, current_end: TimeLike | None = None) -> None:
-        self._index = _strict_index(sessions)
+        self._index = sources.strict_index(sessions)
         self._ns: list[int] = self._index.to_numpy().astype("int64").tolist()
         self._n_current = len(self._ns)
         if current_end is not None:
@@ -172,7 +170,7 @@ class Calendar:
             If the exchange is unknown or the range is not covered.
         """
         first, last = (None if time is None else as_time(time) for time in (start, end))
-        day = _last_closed(name, first, last) if today is None else as_time(today)
+        day = exchanges.last_closed(name, first, last) if today is None else as_time(today)
         return _exchange_calendar(name, first, last, day)
 
     @property
@@ -366,37 +364,6 @@ class Calendar:
         )
 
 
-def resolve(calendar: Any = None) -> Calendar:
-    """Make a calendar of what was given, else of the settings.
-
-    Parameters
-    ----------
-    calendar
-        Anything `Calendar.of` takes; ``None``: the calendar of the settings, else the daily one of Qlib's data if they
-        are in use. Inside `data_cut_at` its current end is no later than the cut.
-
-    Raises
-    ------
-    CalendarError
-        If no calendar was given and none is set.
-    """
-    now = settings.current()
-    given = now.calendar if calendar is None else calendar
-    if given is None and (now.qlib_init is not None or is_started()):
-        given = f"{PREFIX}day"
-    if given is None:
-        raise CalendarError(
-            "There is no calendar.",
-            "the sessions to count in, from the settings or as an argument.",
-            'rollforward.init(calendar="prices.parquet") takes the dates of a data file, calendar="XNYS" those of an '
-            "exchange; or pass calendar= where the sessions are needed.",
-        )
-    found, cut = Calendar.of(given), data_cut()
-    if cut is None or found.current_end <= cut:
-        return found
-    return Calendar(found.sessions(future=True), cut)
-
-
 class _Same:
     """An index, which never changes, as a key: equal only to itself."""
 
@@ -415,19 +382,6 @@ def _of_index(same: _Same) -> Calendar:
     return Calendar(same.index)
 
 
-def _strict_index(sessions: Any) -> pd.DatetimeIndex:
-    index = sources.as_datetime_index(sessions)
-    if not index.is_monotonic_increasing or not index.is_unique:
-        values = index.to_numpy()
-        at = int(np.flatnonzero(values[1:] <= values[:-1])[0])
-        raise CalendarError(
-            f"Session {at + 1} is {index[at + 1]!s}, after {index[at]!s}.",
-            "sessions in strictly increasing order.",
-            "sort them and drop repeated ones, or use Calendar.from_data.",
-        )
-    return index
-
-
 def _check_direction(direction: Any) -> None:
     if direction not in {None, "next", "previous"}:
         raise CalendarError(f"direction={direction!r} is unknown.", '"next", "previous" or None.')
@@ -442,19 +396,4 @@ def _file_calendar(path: str, _mtime_ns: int, _size: int) -> Calendar:
 def _exchange_calendar(
     name: str, start: pd.Timestamp | None, end: pd.Timestamp | None, today: pd.Timestamp
 ) -> Calendar:
-    return Calendar(sources.exchange_days(name, start, end), today)
-
-
-def _last_closed(name: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.Timestamp:
-    """Find the last session of an exchange whose close has passed; a session that trades has not happened yet."""
-    days, closes = _exchange_closes(name, start, end)
-    n_closed = bisect_right(closes, sources.now())
-    return days[n_closed - 1] if n_closed else pd.Timestamp(sources.now()).normalize()
-
-
-@lru_cache(maxsize=16)
-def _exchange_closes(
-    name: str, start: pd.Timestamp | None, end: pd.Timestamp | None
-) -> tuple[pd.DatetimeIndex, list[int]]:
-    schedule = sources.exchange_closes(name, start, end)
-    return pd.DatetimeIndex(schedule.index), schedule.tolist()
+    return Calendar(exchanges.closes(name, start, end).index, today)

@@ -1,20 +1,17 @@
-"""Where a calendar's sessions come from: data, files, exchanges."""
+"""Where a calendar's sessions come from: times, data, files."""
 
 from __future__ import annotations
 
-import difflib
-import time
-import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from rollforward.errors import CalendarError, DataSourceError, MissingDependencyError
+from rollforward.errors import CalendarError, DataSourceError
 
 _DATE_NAMES = ("datetime", "date")
 _CSV, _TEXT, _PARQUET = (".csv", ".csv.gz"), (".txt",), (".parquet", ".pq")
-_FIRST_DAY = pd.Timestamp("1970-01-01")
 
 
 def as_datetime_index(values: Any) -> pd.DatetimeIndex:
@@ -42,6 +39,26 @@ def as_datetime_index(values: Any) -> pd.DatetimeIndex:
     if index.empty:
         raise CalendarError("There are no sessions.", "at least one session.", "check where the dates come from.")
     return index.as_unit("ns").rename(None)
+
+
+def strict_index(sessions: Any) -> pd.DatetimeIndex:
+    """Read times that are in strictly increasing order.
+
+    Raises
+    ------
+    CalendarError
+        If they are not, or as of `as_datetime_index`.
+    """
+    index = as_datetime_index(sessions)
+    if not index.is_monotonic_increasing or not index.is_unique:
+        values = index.to_numpy()
+        at = int(np.flatnonzero(values[1:] <= values[:-1])[0])
+        raise CalendarError(
+            f"Session {at + 1} is {index[at + 1]!s}, after {index[at]!s}.",
+            "sessions in strictly increasing order.",
+            "sort them and drop repeated ones, or use Calendar.from_data.",
+        )
+    return index
 
 
 def distinct_dates(data: pd.DataFrame | pd.Series | pd.Index) -> pd.DatetimeIndex:
@@ -76,47 +93,6 @@ def file_dates(path: Path) -> pd.DatetimeIndex:
         if isinstance(error, CalendarError | DataSourceError):
             raise
         raise DataSourceError(f"{path} cannot be read: {error}", "a CSV, parquet or text file with dates.") from error
-
-
-def now() -> int:
-    """Read the clock: nanoseconds since 1970, UTC."""
-    return time.time_ns()
-
-
-def exchange_days(name: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.DatetimeIndex:
-    """Ask exchange_calendars for the trading days of an exchange; errors as of `exchange_closes`."""
-    return pd.DatetimeIndex(exchange_closes(name, start, end).index)
-
-
-def exchange_closes(name: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.Series:
-    """Ask exchange_calendars when each trading day of an exchange closes.
-
-    Returns
-    -------
-    pd.Series
-        Nanoseconds since 1970, UTC, by trading day.
-
-    Raises
-    ------
-    MissingDependencyError
-        If exchange_calendars is not installed.
-    CalendarError
-        If the exchange is unknown or the range is not covered.
-    """
-    module = _exchange_calendars(name)
-    try:
-        with warnings.catch_warnings():  # which of pandas' old ways exchange_calendars takes is no news for our users
-            warnings.simplefilter("ignore", DeprecationWarning)
-            warnings.simplefilter("ignore", FutureWarning)
-            return _closes_of(module, name, start, end)
-    except module.errors.InvalidCalendarName as error:
-        near = difflib.get_close_matches(name, module.get_calendar_names(), n=3) or ["XNYS", "XLON", "XHKG"]
-        raise CalendarError(
-            f"{name!r} is neither the name of an exchange nor a data file.",
-            f"a name that exchange_calendars knows, such as {', '.join(near)}; or the path of a data file.",
-        ) from error
-    except (ValueError, module.errors.CalendarError) as error:
-        raise CalendarError(f"exchange_calendars cannot give {name!r}: {error}", "a range that it covers.") from error
 
 
 def is_file_address(value: str | Path) -> bool:
@@ -174,20 +150,3 @@ def _parquet_dates(path: Path) -> pd.DataFrame:
         return pd.read_parquet(path)
     table = pd.read_parquet(path, columns=[dates])
     return table if dates in table.columns else table.index.to_frame(index=False)
-
-
-def _closes_of(module: Any, name: str, start: pd.Timestamp | None, end: pd.Timestamp | None) -> pd.Series:
-    if start is None:
-        bound = module.get_calendar(name).bound_min()
-        start = _FIRST_DAY if bound is None else max(bound, _FIRST_DAY)
-    closes = module.get_calendar(name, start=start, end=end).closes
-    return pd.Series(pd.DatetimeIndex(closes).as_unit("ns").asi8, pd.DatetimeIndex(closes.index))
-
-
-def _exchange_calendars(name: str) -> Any:
-    try:
-        import exchange_calendars  # noqa: PLC0415  an optional dependency
-    except ImportError as error:
-        purpose = f"the calendar of an exchange ({name!r} is not a data file)"
-        raise MissingDependencyError.of("exchange_calendars", "calendars", purpose) from error
-    return exchange_calendars

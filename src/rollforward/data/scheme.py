@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.ranges import Ranges, hulls, parse_all, parse_ranges, parts_of
 from rollforward.data.segments import bounds_of, check_segments, raw_segments_of
 from rollforward.data.spans import span_of, whole_number

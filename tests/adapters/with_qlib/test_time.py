@@ -7,7 +7,8 @@ from market import LGB, LINEAR, RECORDS, SEGMENTS, WINDOW, task
 
 import rollforward
 from rollforward.adapters.qlib import init_qlib
-from rollforward.data.calendar import Calendar, resolve
+from rollforward.data.calendar import Calendar
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.horizon import label_lookahead
 from rollforward.data.identity import data_fingerprint
 from rollforward.errors import DataSourceError

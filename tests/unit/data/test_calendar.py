@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from rollforward import settings
-from rollforward.data.calendar import Calendar, resolve
+from rollforward.data.calendar import Calendar
+from rollforward.data.calendar_in_use import resolve
 from rollforward.errors import (
     CalendarError,
     DataSourceError,
@@ -255,7 +256,7 @@ class TestExchange:
         ],
     )
     def test_a_session_counts_once_it_has_closed(self, monkeypatch, now, last):
-        monkeypatch.setattr("rollforward.data.calendar_sources.now", lambda: pd.Timestamp(now).value)
+        monkeypatch.setattr("rollforward.data.exchanges.now", lambda: pd.Timestamp(now).value)
         assert Calendar.of("XNYS").current_end == pd.Timestamp(last)
 
     def test_a_calendar_that_starts_later(self):

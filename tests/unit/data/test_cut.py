@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rollforward.data.calendar import Calendar, resolve
+from rollforward.data.calendar import Calendar
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.cut import cut_rows, data_cut, data_cut_at, until_cut
 from rollforward.data.handler import DataHandler, DataHandlerLP
 from rollforward.data.loader import CallableLoader, DataLoader, FileLoader, FrameLoader

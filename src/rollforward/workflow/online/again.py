@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.workflow.online.containing import concerns_all
 from rollforward.workflow.online.ledger.entry import REVISES, ROUTINE
 from rollforward.workflow.online.marks import to_try_again

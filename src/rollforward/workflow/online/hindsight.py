@@ -6,7 +6,7 @@ import logging
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.cut import data_cut_at
 from rollforward.data.horizon import label_lookahead
 from rollforward.data.segments import segments_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.selection import DATETIME
 from rollforward.workflow.online.guard import usual_number
 from rollforward.workflow.online.signals import between

@@ -6,7 +6,7 @@ import logging
 import math
 from typing import TYPE_CHECKING, Any
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.horizon import label_lookahead
 from rollforward.errors import OnlineError
 from rollforward.workflow.online.containing import concerns_all

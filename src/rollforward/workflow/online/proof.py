@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.spans import whole_number
 from rollforward.errors import ProofError
 from rollforward.workflow.online.proving.rerun import Rerun

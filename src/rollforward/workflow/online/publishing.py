@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.selection import DATETIME
 from rollforward.workflow.online.ledger.parts import Publication
 from rollforward.workflow.online.signals import Published, content_sha256, publish, serving_rows

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.dataset import DatasetH
 from rollforward.data.handler import DataHandlerLP
 from rollforward.data.selection import DATETIME, INSTRUMENT

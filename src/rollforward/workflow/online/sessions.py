@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.times import as_time
 from rollforward.errors import OnlineError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.workflow.online.ledger.parts import SERVING
 from rollforward.workflow.online.next_folds import NextFold, next_folds
 from rollforward.workflow.online.standing import Standing

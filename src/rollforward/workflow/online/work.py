@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.errors import OnlineError
 from rollforward.workflow.online.again import try_again
 from rollforward.workflow.online.announcing import tell_hold, untold_of

@@ -14,7 +14,7 @@ from rollforward.backtest.exchange import Exchange
 from rollforward.backtest.from_qlib import with_qlib_prices
 from rollforward.backtest.result import BacktestResult
 from rollforward.backtest.risk import freq_name
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.files import names_a_file
 from rollforward.data.selection import nearest
 from rollforward.errors import CalendarError, DataError, TaskError

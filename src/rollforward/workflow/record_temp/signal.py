@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.ranges import hull, parse_ranges
 from rollforward.errors import CalendarError, DataError, EmptySegmentError, ModelError, TaskError
 from rollforward.workflow.record_temp.base import LABEL, PRED, RecordTemp

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rollforward import settings
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.ranges import hull, ranges_of
 from rollforward.errors import CalendarError, TaskError
 from rollforward.workflow import R

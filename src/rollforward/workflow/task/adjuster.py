@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.spans import ROLL_EX, ROLL_SD, align_segment, shift_segment, truncate_segment
 from rollforward.data.times import as_time
 from rollforward.errors import CalendarError, OutOfCalendarError

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.horizon import label_lookahead as lookahead_of
 from rollforward.data.ranges import hull, parse_all, parts_of
 from rollforward.data.segments import raw_segments_of

@@ -12,7 +12,7 @@ import pandas as pd
 from packaging.requirements import InvalidRequirement, Requirement
 
 from rollforward._version import __version__
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.settings.state import current
 from rollforward.workflow.mlflow_backend.artifacts.places import local_folder
 from rollforward.workflow.mlflow_backend.doctor.finding import Finding, note, ok, problem

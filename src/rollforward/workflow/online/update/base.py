@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rollforward.data.calendar import resolve
+from rollforward.data.calendar_in_use import resolve
 from rollforward.data.cut import data_cut_at
 from rollforward.data.ranges import parse_ranges
 from rollforward.data.selection import DATETIME
