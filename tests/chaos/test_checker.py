@@ -115,7 +115,7 @@ def test_a_claim_that_two_have(pool, log, one):
 
 def test_a_claim_that_a_crash_of_the_server_has_undone(pool, log, one):
     log.write("claimed", one, 1, nonce="undone")
-    log.write("outage")
+    log.write("restart")
     claim, result = finish(pool, log, "a")
     log.write("refused", one, 1, "b", outcome="committed")
     claim.commit(result)
@@ -124,7 +124,7 @@ def test_a_claim_that_a_crash_of_the_server_has_undone(pool, log, one):
 
 def test_a_claim_of_the_name_of_another_one(pool, log, one):
     log.write("claimed", one, 1, nonce="same")
-    log.write("outage")
+    log.write("restart")
     claim, result = finish(pool, log, "a")
     log.write("claimed", one, 1, nonce="same")
     claim.commit(result)

@@ -116,7 +116,7 @@ def _check_claims(entries: list[Entry], verdict: Verdict) -> None:
     nonces: Counter[str] = Counter()
     n_crashes = 0
     for entry in entries:
-        n_crashes += entry.what == "outage"
+        n_crashes += entry.what == "restart"
         if entry.what == "claimed":
             claims[entry.task, entry.attempt, n_crashes] += 1
             nonces[entry.detail.get("nonce", "")] += 1

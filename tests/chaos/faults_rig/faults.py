@@ -296,9 +296,11 @@ def outage(rig: Rig, server: Any, n: int, seconds: float, away: float, n_outages
     for i in range(n_outages):
         goal = n * (i + 1) // (n_outages + 2)
         rig.until(lambda goal=goal: _n_acknowledged(rig, 0.0) >= goal, 60 + n * seconds, f"{goal} tasks are done")
-        rig.log.write("outage")
         server.kill()
         time.sleep(away)
+        # Between crash and start: whoever has had a claim of before the crash has written it down by now, and there can
+        # be none of after it. Written before the crash, it would let the last claims of before count as later ones.
+        rig.log.write("restart")
         server.start()
         back = time.monotonic()
         rig.log.write("back")
