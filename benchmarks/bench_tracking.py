@@ -33,13 +33,17 @@ def report(uri, filling_uri, folder, options):
     from rollforward.workflow.mlflow_backend.store.client import client_for
 
     client = client_for(uri)
-    own = uri if options.http else f"sqlite:///{folder / 'qlib.db'}"
-    qlib = Qlib(options.oracle, own, folder)
+
+    def itself(name):
+        return Qlib(options.oracle, uri if options.http else f"sqlite:///{folder / name}", folder)
+
+    qlib = itself("qlib.db")
     names = [name for name in WAYS if options.only is None or name in options.only]
     parts = {
         "points": lambda: points.report(client, names, steps=options.steps, is_full=options.full or not options.http),
         "lives": lambda: lives.report(uri, qlib),
-        "kills": lambda: kills.report(client, folder / "spool", qlib),
+        # A database of its own: it is read with the MLflow of here, which upgrades it, and Qlib's cannot open it again.
+        "kills": lambda: kills.report(client, folder / "spool", itself("killed.db")),
         "listing": lambda: listing.report(uri, client_for(filling_uri), qlib),
         "objects": lambda: import_module("tracking.objects").report(uri, qlib),
     }
