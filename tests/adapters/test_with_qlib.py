@@ -45,7 +45,7 @@ def run(adapter, folder, done, log):
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=900,
+        timeout=1800,
         check=False,
     )
     log.write_text(said.stdout + said.stderr)

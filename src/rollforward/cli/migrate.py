@@ -48,11 +48,10 @@ def migrate(arguments: argparse.Namespace) -> int:
     is_dry = arguments.diff or arguments.check
     migrated: list[Migrated] = []
     for one in migrate_paths(arguments.paths):
-        migrated.append(one)
-        if not is_dry:
-            one.write()
+        migrated.append(one if is_dry else _written(one))
         if arguments.diff and not arguments.json:
-            sys.stdout.write(one.diff())
+            # A patch is of bytes: the file may be written in something else than the terminal.
+            sys.stdout.buffer.write(one.diff())
     if arguments.json:
         print(json.dumps(_document(migrated, with_diff=arguments.diff), indent=2))
     else:
@@ -63,6 +62,14 @@ def migrate(arguments: argparse.Namespace) -> int:
     if arguments.check:
         return ERROR if needs or any(one.changes for one in migrated) else DONE
     return LOOK if needs and not is_dry else DONE
+
+
+def _written(one: Migrated) -> Migrated:
+    try:
+        one.write()
+    except OSError as error:
+        return one.left(error)
+    return one
 
 
 def _summary(migrated: Sequence[Migrated], verb: str) -> Iterator[str]:
@@ -95,7 +102,7 @@ def _document(migrated: Sequence[Migrated], *, with_diff: bool) -> dict[str, Any
                 "n_edits": one.n_edits,
                 "findings": [_as_dict(finding) for finding in one.findings],
             }
-            files.append(file | ({"diff": one.diff()} if with_diff else {}))
+            files.append(file | ({"diff": one.diff().decode(one.encoding, "replace")} if with_diff else {}))
     return {
         "n_files": len(migrated),
         "n_changed": sum(one.changes for one in migrated),

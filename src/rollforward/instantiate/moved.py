@@ -62,6 +62,7 @@ MOVED: dict[str, tuple[str, ...]] = {
 INSTEAD = {
     "qlib.__version__": "the version of what you have installed: rollforward.__version__",
     "qlib.auto_init": "rollforward.init(), or nothing: rollforward.toml and the environment are read by themselves",
+    "qlib.backtest": "rollforward.backtest.backtest, which is the daily one and has no executor",
     "qlib.config": "rollforward.init(...) to set and rollforward.settings.current() to read settings",
     "qlib.contrib.data": "rollforward.data.price_handler.PriceHandler, or a DataHandlerLP with your own loader",
     "qlib.contrib.eva.alpha": "rollforward.evaluation, and the record SigAnaRecord for turnover and autocorrelation",

@@ -7,7 +7,10 @@ behaves differently, is reported.
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollforward.migrate import files
@@ -18,9 +21,9 @@ from rollforward.migrate.python import rewrite_python
 from rollforward.migrate.yaml_text import rewrite_yaml
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
+
+_LINE = re.compile(rb"[^\n]*\n|[^\n]+")
 
 __all__ = ["Finding", "Migrated", "migrate_file", "migrate_paths"]
 
@@ -33,22 +36,24 @@ class Migrated:
     ----------
     path
         The file.
-    before, after
-        Its text.
+    before
+        Its bytes, if it changes.
+    data
+        The bytes to write; nothing if it does not change.
+    encoding
+        What both are written in.
     n_edits
         How many places change.
     findings
         What a person has to know of, by line.
-    data
-        The bytes to write; nothing if it does not change.
     """
 
     path: Path
-    before: str = ""
-    after: str = ""
+    before: bytes = b""
+    data: bytes | None = None
+    encoding: str = "utf-8"
     n_edits: int = 0
     findings: tuple[Finding, ...] = ()
-    data: bytes | None = None
 
     @property
     def changes(self) -> bool:
@@ -60,15 +65,15 @@ class Migrated:
         """Whether something stays that somebody has to decide."""
         return any(finding.kind != "note" for finding in self.findings)
 
-    def diff(self) -> str:
-        """Show the change as a unified diff."""
-        lines = difflib.unified_diff(
-            self.before.splitlines(keepends=True),
-            self.after.splitlines(keepends=True),
-            f"a/{self.path}",
-            f"b/{self.path}",
-        )
-        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    def diff(self) -> bytes:
+        """Show the change as a unified diff, which ``patch -p1`` takes in the working directory."""
+        if self.data is None:
+            return b""
+        # Lines as `patch` counts them: a form feed, or a carriage return alone, ends none.
+        old, new = _LINE.findall(self.before), _LINE.findall(self.data)
+        name = _name_in_patch(self.path)
+        lines = difflib.diff_bytes(difflib.unified_diff, old, new, b"a/" + name, b"b/" + name)
+        return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
 
     def write(self) -> None:
         """Write the file, if it changes.
@@ -76,10 +81,14 @@ class Migrated:
         Raises
         ------
         OSError
-            If it cannot be written.
+            If it cannot be written, or is protected.
         """
         if self.data is not None:
             files.replace(self.path, self.data)
+
+    def left(self, error: OSError) -> Migrated:
+        """Return what becomes of the file if it could not be written: it stays, and that is a finding."""
+        return Migrated(self.path, findings=(_unread("written", self.path, error),))
 
 
 def migrate_paths(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Migrated]:
@@ -106,16 +115,28 @@ def migrate_file(path: Path) -> Migrated:
             return Migrated(path)
         content = files.content_of(data, path.suffix)
         draft = _rewrite(content.text, path.suffix)
+        after = content.spelt(apply(content.text, draft.edits))
     except (OSError, SyntaxError, ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", None) or 1
-        said = getattr(error, "msg", None) or error
-        left = f"It is left as it is: {said}. Correct it, and migrate again."
-        return Migrated(path, findings=(Finding(line, f"a {path.suffix} file that cannot be read", left, "unread"),))
-    after = apply(content.text, draft.edits)
+        return Migrated(path, findings=(_unread("read", path, error),))
     findings = tuple(sorted(draft.findings, key=lambda finding: finding.line))
-    if after == content.text:
-        return Migrated(path, content.text, after, 0, findings)
-    return Migrated(path, content.text, after, len(outermost(draft.edits)), findings, content.spelt(after))
+    if after == data:
+        return Migrated(path, findings=findings)
+    return Migrated(path, data, after, content.encoding, len(outermost(draft.edits)), findings)
+
+
+def _unread(done: str, path: Path, error: Exception) -> Finding:
+    said = getattr(error, "msg", None) or getattr(error, "strerror", None) or error
+    todo = f"It is left as it is: {said}. Correct it, and migrate again."
+    kind = f"a {path.suffix} file" if path.suffix else "a folder"
+    return Finding(getattr(error, "lineno", None) or 1, f"{kind} that cannot be {done}", todo, "unread")
+
+
+def _name_in_patch(path: Path) -> bytes:
+    """Name a file as `patch` and ``git apply`` take it: below the working directory or else the root, and no link."""
+    real, here = path.resolve(), Path.cwd()
+    shown = real.relative_to(here if real.is_relative_to(here) else real.anchor).as_posix()
+    # The tab says that blanks before it belong to the name.
+    return os.fsencode(shown + "\t" * (" " in shown))
 
 
 def _rewrite(text: str, suffix: str) -> Draft:

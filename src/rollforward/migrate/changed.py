@@ -29,12 +29,18 @@ CHANGED = {
     "set_global_logger_level": "It sets the loggers of rollforward.",
 }
 
+# Configurations of Qlib's that are taken here as they are -> why nothing of Qlib has to be installed for them.
+TAKEN_AS_IT_IS = {
+    "qlib.backtest.executor.SimulatorExecutor": "Left: PortAnaRecord takes the daily one, and needs no pyqlib for it.",
+}
+
 FILE_STORE = (
     "MLflow no longer opens stores of this kind: use sqlite:///mlflow.db or a server, and bring old runs along as "
     "docs/how-to/migrate-store.md says."
 )
 AMBIGUOUS = "Rename one of the two and migrate again; its uses are left as they are."
 IN_PIECES = "Write {} here, and migrate again: it is in an f-string, or spelt in pieces."
+PUT_TOGETHER = "A name of Qlib is put together here: look where it leads."
 STAR = "Name what is imported, and migrate again."
 LEFT = "It is left as it is: a text with a name of Qlib that a program seems to read."
 DATA_TAKEN = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rollforward.instantiate.moved import MOVED
-from rollforward.migrate.changed import LEFT
+from rollforward.migrate.changed import LEFT, TAKEN_AS_IT_IS
 from rollforward.migrate.modules import say_changed, say_stays
 from rollforward.migrate.names import find
 
@@ -130,7 +130,9 @@ def settle_text(
     is_read
         Whether a program can read it; nothing reads the text of a docstring.
     """
-    if verdict.stays:
+    if verdict.meant in TAKEN_AS_IT_IS:
+        draft.note(line, verdict.meant, TAKEN_AS_IT_IS[verdict.meant], "note")
+    elif verdict.stays:
         say_stays(draft, line, verdict.meant)
     if not verdict.new or verdict.new == value:
         if is_read and not verdict.meant and is_for_programs(value):

@@ -65,12 +65,12 @@ def without(text: str, items: Sequence[Span], drop: set[int], end: int) -> list[
     items
         Where the items are, in order.
     drop
-        Which of them go, by number; not all.
+        Which of them go, by number.
     end
         Where the list ends.
     """
     commas = [_comma(text, item[1], following) for item, following in _pairs(items, end)]
-    kept = max(set(range(len(items))) - drop)
+    kept = max(set(range(len(items))) - drop, default=-1)
     pieces: list[Span] = []
     for number in sorted(drop):
         pieces.append(items[number])
@@ -79,7 +79,7 @@ def without(text: str, items: Sequence[Span], drop: set[int], end: int) -> list[
             comma = commas[number - 1]
         if comma is not None:
             pieces.append((comma, comma + 1))
-    return [Edit(start, stop, "") for start, stop in _with_blanks(text, sorted(pieces), (items[0][0], end))]
+    return [Edit(start, stop, "") for start, stop in _with_blanks(text, sorted(pieces), end)]
 
 
 def _pairs(items: Sequence[Span], end: int) -> list[tuple[Span, int]]:
@@ -92,7 +92,7 @@ def _comma(text: str, start: int, end: int) -> int | None:
     return match.start(1) if match else None
 
 
-def _with_blanks(text: str, pieces: list[Span], bounds: Span) -> list[Span]:
+def _with_blanks(text: str, pieces: list[Span], end: int) -> list[Span]:
     """Take the blanks along that would stay behind, and the lines that would be empty."""
     joined: list[Span] = []
     for start, stop in pieces:
@@ -100,19 +100,19 @@ def _with_blanks(text: str, pieces: list[Span], bounds: Span) -> list[Span]:
             joined[-1] = (joined[-1][0], stop)
         else:
             joined.append((start, stop))
-    return [_wide(text, piece, bounds) for piece in joined]
+    return [_wide(text, piece, end) for piece in joined]
 
 
-def _wide(text: str, piece: Span, bounds: Span) -> Span:
+def _wide(text: str, piece: Span, end: int) -> Span:
     start, stop = piece
     after = _end_of_blanks(text, stop)
     before = start
     while before > 0 and text[before - 1] in " \t\f":
         before -= 1
     is_first, is_last = before == 0 or text[before - 1] in "\r\n", after == len(text) or text[after] in "\r\n"
-    if is_first and is_last and before > bounds[0]:
+    if is_first and is_last:
         return before, _end_of_newline(text, after)
-    if is_last or after >= bounds[1] or text[after] == ")":
+    if is_last or after >= end or text[after] == ")":
         return before, stop
     return (before, stop) if text[after] == "#" and not is_first else (start, after)
 

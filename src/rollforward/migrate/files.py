@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import shutil
@@ -25,7 +26,8 @@ _SKIPPED = {"__pycache__", "__pypackages__", "node_modules", "site-packages", "v
 def found(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
     """Yield the files under the given paths, each once, in order.
 
-    Folders are searched; version control, environments, caches and links to folders in them are left out.
+    Folders are searched; version control, environments, caches and links to folders in them are left out. A folder that
+    cannot be listed is yielded itself: whoever reads it learns why.
 
     Raises
     ------
@@ -48,13 +50,21 @@ def found(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Path]:
 
 
 def _inside(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
+    closed: list[Path] = []
+    for root, folders, files in os.walk(folder, onerror=lambda error: closed.append(Path(error.filename))):
+        if not os.access(root, os.X_OK):
+            closed.append(Path(root))
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not _is_skipped(Path(root, name)))
-        yield from (Path(root, name) for name in sorted(files) if Path(name).suffix in SUFFIXES)
+        known = (Path(root, name) for name in sorted(files) if Path(name).suffix in SUFFIXES)
+        # Neither pipes, which would wait for somebody, nor links to nothing, which some editors lock files with.
+        yield from (file for file in known if file.is_file())
+    yield from closed
 
 
 def _is_skipped(folder: Path) -> bool:
-    return folder.name.startswith(".") or folder.name in _SKIPPED or (folder / "pyvenv.cfg").exists()
+    return folder.name.startswith(".") or folder.name in _SKIPPED or os.access(folder / "pyvenv.cfg", os.F_OK)
 
 
 @dataclass(frozen=True)
@@ -104,9 +114,11 @@ def replace(path: Path, data: bytes) -> None:
     Raises
     ------
     OSError
-        If it cannot be written.
+        If it cannot be written, or is protected: only its folder has to be writable for it to be replaced.
     """
     real = path.resolve()
+    if not os.access(real, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     with atomic_write(real) as file:
         file.write(data)
         shutil.copymode(real, file.name)

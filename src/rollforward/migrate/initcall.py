@@ -45,11 +45,13 @@ def rewrite_arguments(draft: Draft, call: ast.Call, *, remains: bool) -> None:
 
 
 def _take_out(draft: Draft, call: ast.Call, items: list[Argument], drop: set[int]) -> None:
-    end = draft.span(call)[1] - 1
-    if len(drop) == len(items):
-        draft.put(draft.text.index("(", draft.span(call.func)[1]) + 1, end, "")
+    start, end = draft.text.index("(", draft.span(call.func)[1]) + 1, draft.span(call)[1] - 1
+    spans = [draft.span(item) for item in items]
+    gaps = zip([start, *(stop for _, stop in spans)], [*(begin for begin, _ in spans), end], strict=True)
+    if len(drop) == len(items) and not any("#" in draft.text[slice(*gap)] for gap in gaps):
+        draft.put(start, end, "")
     else:
-        draft.edits += without(draft.text, [draft.span(item) for item in items], drop, end)
+        draft.edits += without(draft.text, spans, drop, end)
 
 
 def _is_ours(item: Argument) -> bool:

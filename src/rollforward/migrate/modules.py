@@ -84,17 +84,27 @@ def _is_plain(draft: Draft, bound: Bound, use: Use) -> bool:
 
 def settle(bound: Bound) -> None:
     """Decide which modules a name stands for from now on."""
-    targets = {place.module for _, _, place in bound.moved}
     if not bound.keeps and bound.local != "qlib":
         home = MOVED.get(bound.module, ("",))[0]
-        bound.target = home if home in targets or not targets else min(targets)
-    bound.extra = targets - {bound.target}
+        direct = {place.module for use, _, place in bound.moved if _is_direct(use, place)}
+        bound.target = home if home in direct or not direct else min(direct)
+    bound.extra = {place.module for use, _, place in bound.moved if not _goes_on(bound, use, place)}
+
+
+def _is_direct(use: Use, place: Place) -> bool:
+    """Whether a use names the module itself or what is in it, and not another module below it."""
+    return use.parts[:1] == ((place.name,) if place.name else ())
+
+
+def _goes_on(bound: Bound, use: Use, place: Place) -> bool:
+    """Whether a use is right as it stands once the name is that of the module here."""
+    return place.module == bound.target and _is_direct(use, place)
 
 
 def rewrite_uses(draft: Draft, bound: Bound) -> None:
     """Rewrite the uses whose module is not imported under the old name any more."""
     for use, dotted, place in bound.moved:
-        if place.module != bound.target:
+        if not _goes_on(bound, use, place):
             draft.put(*draft.span(use.node), place.dotted)
         say_changed(draft, use.node.lineno, dotted)
     if not bound.keeps:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any
 
 from rollforward.migrate.code import parse
@@ -15,6 +15,7 @@ from rollforward.migrate.edits import Edit, apply, outermost
 from rollforward.migrate.jsonplaces import Text, places
 from rollforward.migrate.python import rewrite_python
 
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _MAGIC = re.compile(r"^([ \t]*)(?:[%!?].*|[^\s#'\"=]*\?{1,2}[ \t]*)$", re.MULTILINE)
 _ASSIGNED = re.compile(r"^([ \t]*[\w.]+[ \t]*=[ \t]*)[%!].*$", re.MULTILINE)
 _CELL_MAGIC = re.compile(r"\s*%%(?!time\b|timeit\b|capture\b|prun\b)")
@@ -56,24 +57,15 @@ def rewrite_notebook(text: str) -> Draft:
     for cell in cells:
         end = cell.start + len(cell.source)
         own = [edit for edit in edits if cell.start <= edit.start and edit.end <= end]
-        if own:
-            shifted = [Edit(edit.start - cell.start, edit.end - cell.start, edit.text) for edit in own]
-            _replace_lines(draft, cell, apply(cell.source, shifted))
+        _rewrite_cell(draft, cell, [Edit(edit.start - cell.start, edit.end - cell.start, edit.text) for edit in own])
     json.loads(apply(text, draft.edits))
     return draft
 
 
 def _cells(draft: Draft) -> list[_Cell]:
     """Find the code cells that are Python."""
-    book: Any = places(draft.text)
-    listed = book.get("cells") if isinstance(book, dict) else None
-    if listed is None:
-        raise ValueError("a notebook without cells, or of version 3 or before")
     cells = []
-    for item in listed:
-        if item["cell_type"].value != "code":
-            continue
-        source = item["source"]
+    for source in _sources(places(draft.text)):
         texts = source if isinstance(source, list) else [source]
         cell = _Cell(texts, "".join(text.value for text in texts), isinstance(source, list))
         if texts and not _CELL_MAGIC.match(cell.source) and _is_python(draft, cell):
@@ -82,13 +74,25 @@ def _cells(draft: Draft) -> list[_Cell]:
     return cells
 
 
-def _is_python(draft: Draft, cell: _Cell) -> bool:
+def _sources(book: Any) -> list[Text | list[Text]]:
     try:
-        parse(_masked(cell.source))
+        return [cell["source"] for cell in book["cells"] if cell["cell_type"].value == "code"]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("a notebook without cells, or of version 3 or before") from error
+
+
+def _is_python(draft: Draft, cell: _Cell) -> bool:
+    is_python = _parses(_masked(cell.source))
+    if not is_python and "qlib" in cell.source:
+        todo = "The cell is left as it is: it is no Python. Correct it, and migrate again."
+        draft.note(draft.line_of(cell.texts[0].start), "a cell that names Qlib", todo)
+    return is_python
+
+
+def _parses(source: str) -> bool:
+    try:
+        parse(source)
     except (SyntaxError, ValueError):
-        if "qlib" in cell.source:
-            todo = "The cell is left as it is: it is no Python. Correct it, and migrate again."
-            draft.note(draft.line_of(cell.texts[0].start), "a cell that names Qlib", todo)
         return False
     return True
 
@@ -96,8 +100,7 @@ def _is_python(draft: Draft, cell: _Cell) -> bool:
 def _report_magic(draft: Draft, cell: _Cell) -> None:
     """Report names of Qlib in magic commands, which are left alone."""
     position = 0
-    lines = cell.source.splitlines(keepends=True)
-    for line, masked in zip(lines, _masked(cell.source).splitlines(keepends=True), strict=True):
+    for line, masked in zip(_LINE.findall(cell.source), _LINE.findall(_masked(cell.source)), strict=True):
         if line != masked and "qlib." in line:
             place = _place(draft, cell, position)
             draft.note(place, line.strip(), "A magic command: write the new name there.")
@@ -105,7 +108,9 @@ def _report_magic(draft: Draft, cell: _Cell) -> None:
 
 
 def _masked(source: str) -> str:
-    """Hide magic commands behind expressions of the same length."""
+    """Hide magic commands behind expressions of the same length; a line of a program may begin as one does."""
+    if _parses(source):
+        return source
     source = _ASSIGNED.sub(lambda match: match.group(1) + "0".ljust(len(match.group()) - len(match.group(1))), source)
     return _MAGIC.sub(_hide, source)
 
@@ -130,29 +135,43 @@ def _place(draft: Draft, cell: _Cell, offset: int) -> int:
     return 1
 
 
-def _replace_lines(draft: Draft, cell: _Cell, source: str) -> None:
-    """Replace those literals of a cell whose text has changed."""
-    first_text = cell.texts[0]
-    if not cell.is_list:
-        draft.put(first_text.start, first_text.end, _spelt(source, draft.text))
-        return
-    old, new = [text.value for text in cell.texts], source.splitlines(keepends=True)
-    between = "," + draft.text[draft.text.rindex("[", 0, first_text.start) + 1 : first_text.start]
-    if len(old) > 1:
-        between = draft.text[first_text.end : cell.texts[1].start]
-    for tag, first, last, begin, end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            continue
-        like = cell.texts[min(first, len(old) - 1)]
-        lines = [_spelt(line, draft.text) for line in new[begin:end]]
-        if tag == "insert":
-            draft.put(like.start, like.start, "".join(line + between for line in lines))
-        elif tag == "replace":
-            draft.put(like.start, cell.texts[last - 1].end, between.join(lines))
+def _rewrite_cell(draft: Draft, cell: _Cell, edits: list[Edit]) -> None:
+    """Change those literals of a cell in which something changes: programs differ in where they end a literal."""
+    ends = list(accumulate(len(text.value) for text in cell.texts))
+    groups: list[tuple[int, int, list[Edit]]] = []
+    for edit in edits:
+        first = min(bisect_right(ends, edit.start), len(ends) - 1)
+        last = bisect_left(ends, edit.end, first) if edit.end > edit.start else first
+        if groups and first <= groups[-1][1]:
+            begun, before, others = groups.pop()
+            groups.append((begun, max(before, last), [*others, edit]))
         else:
-            draft.put(like.start, cell.texts[last].start if last < len(old) else cell.texts[last - 1].end, "")
+            groups.append((first, last, [edit]))
+    for first, last, own in groups:
+        _rewrite_texts(draft, cell, (first, last), own)
 
 
-def _spelt(value: str, text: str) -> str:
-    """Spell a text as the notebook spells its own."""
-    return json.dumps(value, ensure_ascii=text.isascii())
+def _rewrite_texts(draft: Draft, cell: _Cell, group: tuple[int, int], edits: list[Edit]) -> None:
+    """Change literals that follow each other."""
+    first, last = group
+    texts = cell.texts[first : last + 1]
+    offset = sum(len(text.value) for text in cell.texts[:first])
+    before = "".join(text.value for text in texts)
+    after = apply(before, [Edit(edit.start - offset, edit.end - offset, edit.text) for edit in edits])
+    lines = _LINE.findall(after) if cell.is_list else [after]
+    if not lines and last + 1 < len(cell.texts):
+        draft.put(texts[0].start, cell.texts[last + 1].start, "")
+    elif not lines and first > 0:
+        draft.put(cell.texts[first - 1].end, texts[-1].end, "")
+    else:
+        as_is = {text.value: draft.text[text.start : text.end] for text in texts}
+        spelt = [as_is.get(line) or json.dumps(line, ensure_ascii=draft.text.isascii()) for line in lines]
+        draft.put(texts[0].start, texts[-1].end, _between(draft, cell).join(spelt))
+
+
+def _between(draft: Draft, cell: _Cell) -> str:
+    """Return what stands between two literals of a cell."""
+    start = cell.texts[0].start
+    if len(cell.texts) > 1:
+        return draft.text[cell.texts[0].end : cell.texts[1].start]
+    return "," + draft.text[draft.text.rindex("[", 0, start) + 1 : start]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from rollforward.migrate.draft import Draft
 
+_COMMENT = re.compile(r"#[^\r\n]*")
 _MODULE = re.compile(r"from[ \t\f\\\r\n]+(qlib[\w.]*)")
 
 
@@ -52,7 +53,10 @@ def rewrite_import(draft: Draft, statement: ast.Import, bounds: dict[str, Bound]
         modules = _modules_of(alias, bound)
         start, end = draft.span(alias)
         if alias.asname and bound.target:
-            draft.put(start, start + len(alias.name), bound.target)
+            if draft.of(alias).startswith(alias.name):
+                draft.put(start, start + len(alias.name), bound.target)
+            else:
+                draft.put(start, end, f"{bound.target} as {alias.asname}")
             draft.before(draft.span(statement)[0], [f"import {module}" for module in sorted(bound.extra)])
         elif modules != [alias.name]:
             alone = len(statement.names) == 1
@@ -137,8 +141,8 @@ def rewrite_from(draft: Draft, statement: ast.ImportFrom, taken: list[Taken], ex
     stay = module if module in groups else max(groups, key=lambda name: (name != "", len(groups[name])))
     match = _MODULE.match(draft.text, start, end)
     others = [_statement(name, texts) for name, texts in groups.items() if name != stay]
-    if stay == "" or match is None or (others and "\\" in draft.text[start:end]):
-        draft.before(start, others)
+    if stay == "" or match is None or match.group(1) != module or (others and "\\" in draft.text[start:end]):
+        draft.before(start, [*_comments(draft, start, end), *others])
         draft.put(start, end, _statement(stay, groups[stay]))
         return
     draft.before(start, others)
@@ -150,6 +154,12 @@ def rewrite_from(draft: Draft, statement: ast.ImportFrom, taken: list[Taken], ex
     drop = {number for number, one in enumerate(taken) if one.module != stay}
     if drop:
         draft.edits += without(draft.text, [draft.span(alias) for alias in statement.names], drop, end)
+
+
+def _comments(draft: Draft, start: int, end: int) -> list[str]:
+    """Return the comments of an import that is written anew, for lines before it, if it begins its line."""
+    begun = draft.text[draft.starts[draft.line_of(start) - 1] : start]
+    return [] if begun.strip() else _COMMENT.findall(draft.text, start, end)
 
 
 def _statement(module: str, texts: list[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from rollforward.migrate.changed import FILE_STORE
+from rollforward.migrate.changed import FILE_STORE, PUT_TOGETHER
 from rollforward.migrate.dotted import IN_TEXT, judge, settle_text
 
 if TYPE_CHECKING:
@@ -31,16 +31,17 @@ def rewrite_strings(draft: Draft, tree: ast.Module) -> None:
         if isinstance(node, ast.JoinedStr):
             pieces.update(id(part) for part in ast.walk(node))
             if any(isinstance(part, ast.Constant) and IN_TEXT.search(str(part.value)) for part in node.values):
-                draft.note(node.lineno, draft.of(node), "A name of Qlib is put together here: look where it leads.")
+                draft.note(node.lineno, draft.of(node), PUT_TOGETHER)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in pieces:
+        # Others are not looked for: where a text stands takes long to find in a table of many on one line.
+        if isinstance(node, ast.Constant) and "qlib." in _text(node) and id(node) not in pieces:
             key, cls = keys.get(id(node), ("", None))
-            verdict = judge(node.value, key, cls)
-            settle_text(draft, draft.span(node), node.lineno, node.value, verdict, is_read=id(node) not in alone)
+            verdict = judge(_text(node), key, cls)
+            settle_text(draft, draft.span(node), node.lineno, _text(node), verdict, is_read=id(node) not in alone)
 
 
 def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr, str | None]]:
-    """Yield what is given under a key or as an argument, with the class that a configuration names."""
+    """Yield what is given or set under a key, or as an argument, with the class that a configuration names."""
     pairs: list[tuple[str, ast.expr]] = []
     if isinstance(node, ast.Dict):
         pairs = [(_text(key), value) for key, value in zip(node.keys, node.values, strict=True) if key is not None]
@@ -51,6 +52,8 @@ def _named(node: ast.AST) -> Iterator[tuple[str, ast.expr, str | None]]:
             pairs.append(("module", node.args[0]))
         if called == "set_uri" and node.args:
             pairs.append(("uri", node.args[0]))
+    elif isinstance(node, ast.Assign):
+        pairs = [(_text(target.slice), node.value) for target in node.targets if isinstance(target, ast.Subscript)]
     cls = next((_text(value) for key, value in pairs if key in {"class", "func"}), None)
     for key, value in pairs:
         yield key, value, cls or None

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from rollforward.migrate.changed import FILE_STORE, QLIB_INIT
-from rollforward.migrate.dotted import judge, settle_text
+from rollforward.migrate.changed import FILE_STORE, PUT_TOGETHER, QLIB_INIT
+from rollforward.migrate.dotted import IN_TEXT, judge, settle_text
 from rollforward.migrate.draft import Draft
 from rollforward.migrate.edits import apply
 
@@ -36,15 +36,24 @@ def rewrite_yaml(text: str) -> Draft:
     seen: set[int] = set()
     for document in _compose(text):
         _settle_init(draft, document)
-        for key, node, cls in _scalars(document, seen):
+        for key, node, beside in _scalars(document, seen):
             span = (node.start_mark.index, node.end_mark.index)
-            line = node.start_mark.line + 1
-            if key == "uri" and node.value.startswith("file:"):
-                draft.note(line, node.value, FILE_STORE)
-            settle_text(draft, span, line, node.value, judge(node.value, key, cls))
+            line, value = node.start_mark.line + 1, _said(draft, node)
+            if value is None:
+                if IN_TEXT.search(text, *span):
+                    draft.note(line, text[slice(*span)], PUT_TOGETHER)
+                continue
+            if key == "uri" and value.startswith("file:"):
+                draft.note(line, value, FILE_STORE)
+            settle_text(draft, span, line, value, judge(value, key, _said(draft, beside) if beside else None))
     if draft.edits:
         _compose(apply(text, draft.edits))
     return draft
+
+
+def _said(draft: Draft, node: yaml.ScalarNode) -> str | None:
+    """Return what a text says; nothing if a template puts it together."""
+    return None if _VALUE.search(draft.text, node.start_mark.index, node.end_mark.index) else str(node.value)
 
 
 def _compose(text: str) -> list[yaml.Node]:
@@ -71,8 +80,8 @@ def _no_yaml(error: yaml.YAMLError) -> SyntaxError:
 
 
 def _scalars(
-    node: yaml.Node, seen: set[int], key: str = "", cls: str | None = None
-) -> Iterator[tuple[str, yaml.ScalarNode, str | None]]:
+    node: yaml.Node, seen: set[int], key: str = "", cls: yaml.ScalarNode | None = None
+) -> Iterator[tuple[str, yaml.ScalarNode, yaml.ScalarNode | None]]:
     """Yield every text once, with its key and the class that stands beside it."""
     if id(node) in seen:
         return
@@ -84,9 +93,9 @@ def _scalars(
             yield from _scalars(item, seen)
     elif isinstance(node, yaml.MappingNode):
         # A template that is not in quotes is a mapping whose key is a mapping.
-        beside = next((value.value for name, value in node.value if name.value in ("class", "func")), None)
+        beside = next((value for name, value in node.value if name.value in ("class", "func")), None)
         for name, value in node.value:
-            yield from _scalars(value, seen, str(name.value), beside if isinstance(beside, str) else None)
+            yield from _scalars(value, seen, str(name.value), beside if isinstance(beside, yaml.ScalarNode) else None)
 
 
 def _settle_init(draft: Draft, document: yaml.Node) -> None:

@@ -2,14 +2,19 @@
 
 import argparse
 import codecs
+import errno
 import json
+import os
+import shutil
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from rollforward.cli.migrate import add_migrate, migrate
 from rollforward.errors import SettingsError
-from rollforward.migrate import migrate_file
+from rollforward.migrate import files, migrate_file, migrate_paths
 
 
 def call(*argv):
@@ -50,6 +55,51 @@ def test_diff_writes_nothing_and_can_be_given_to_patch(project, capsys):
     )
     assert "1 would change" in said.err
     assert (project / "d.py").read_bytes() == before
+
+
+SPELT = {
+    "plain.py": b"import os\nimport qlib\n",
+    "with blanks/my file.py": b"import qlib",
+    "feed.py": b"import qlib\n\x0c\nx = 'a\x0b\x1c'\n",
+    "separators.py": "x = '\u2028'; import qlib  # \x85\ny = 1\n".encode(),
+    "returns.py": b"import qlib\r\nx = 1\ry = 2\r\n",
+    "mark.py": codecs.BOM_UTF8 + b"import qlib\n",
+    "chinese.py": "# coding: gbk\nimport qlib  # 中\nx = '文'\n".encode("gbk"),
+    "latin.py": b"# coding: latin-1\nimport qlib  # \xe9\n",
+    "returns.yaml": b"a:\r\n  - class: qlib.workflow.record_temp.SignalRecord  # \xc3\xa9\r\n",
+}
+
+
+@pytest.mark.parametrize("how", ["patch -p1", "git apply"])
+@pytest.mark.parametrize("given", ["relative", "absolute"])
+def test_patch_makes_of_the_diff_what_migrate_writes(how, given, tmp_path, monkeypatch, capfdbinary):
+    program, *options = how.split()
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    for folder in ("patched", "migrated"):
+        for name, data in SPELT.items():
+            file = tmp_path / folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        (tmp_path / folder / "a link.py").symlink_to("plain.py")
+    monkeypatch.chdir(tmp_path / "patched")
+    paths = ["a link.py", "."]
+
+    call(*(paths if given == "relative" else map(os.path.abspath, paths)), "--diff")
+    diff = capfdbinary.readouterr().out
+    done = subprocess.run([program, *options], input=diff, capture_output=True, check=False)
+    call(tmp_path / "migrated")
+
+    assert done.returncode == 0, (done.stdout, done.stderr, diff)
+    for name, data in SPELT.items():
+        assert (tmp_path / "patched" / name).read_bytes() != data
+        assert (tmp_path / "patched" / name).read_bytes() == (tmp_path / "migrated" / name).read_bytes()
+
+
+def test_a_diff_of_files_elsewhere_is_for_the_root(project, monkeypatch, capsys):
+    monkeypatch.chdir(project / "pkg")
+    call("../b.yaml", "--diff")
+    assert capsys.readouterr().out.startswith(f"--- a{project}/b.yaml\n+++ b{project}/b.yaml\n")
 
 
 def test_check_writes_nothing_and_says_whether_there_is_anything_to_do(project, capsys):
@@ -99,6 +149,57 @@ def test_permissions_and_links_stay(project):
     assert stat.S_IMODE(file.stat().st_mode) == 0o750
     assert file.read_text() == "from rollforward.workflow import R\n"
     assert list((project / "pkg").iterdir()) == [file]
+
+
+@pytest.mark.parametrize("why", ["protected", "refused"])
+def test_a_file_that_cannot_be_written_is_reported_and_the_others_are_done(why, project, monkeypatch, capsys):
+    """Root may write protected files; so what the system says is given here."""
+
+    def access(path, mode, asked=os.access):
+        return asked(path, mode) and not (why == "protected" and Path(path).name == "a.py" and mode == os.W_OK)
+
+    def refuse(path, data, replace=files.replace):
+        if why == "refused" and path.name == "a.py":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(path, data)
+
+    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(files, "replace", refuse)
+    assert call(".") == 3
+    assert (project / "pkg" / "a.py").read_text() == "from qlib.workflow import R\n"
+    assert "rollforward" in (project / "b.yaml").read_text()
+    said = capsys.readouterr().out
+    assert "pkg/a.py:1: a .py file that cannot be written" in said
+    assert "3 files looked at, 1 changed; somebody has to look at 1 place." in said
+    assert list((project / "pkg").iterdir()) == [project / "pkg" / "a.py"]
+
+
+@pytest.mark.parametrize("missing", ["r", "x"])
+def test_a_folder_that_cannot_be_listed_is_reported(missing, project, monkeypatch):
+    """Root may list any; so what the system says is given here."""
+
+    def access(path, mode, asked=os.access):
+        return asked(path, mode) and not (missing == "x" and Path(path).name == "pkg" and mode == os.X_OK)
+
+    def scandir(path, asked=os.scandir):
+        if missing == "r" and Path(path).name == "pkg":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return asked(path)
+
+    monkeypatch.setattr(os, "access", access)
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = {str(one.path): one for one in migrate_paths(["."])}
+    assert set(found) == {"b.yaml", "c.py", "pkg"}
+    (finding,) = found["pkg"].findings
+    assert (finding.what, finding.kind) == ("a folder that cannot be read", "unread")
+
+
+def test_pipes_and_links_to_nothing_are_left_out(project):
+    os.mkfifo(project / "pipe.py")
+    (project / ".#c.py").symlink_to("somebody@somewhere")
+    (project / "round.py").symlink_to("round.py")
+    (project / "folder.py").mkdir()
+    assert [str(one.path) for one in migrate_paths(["."])] == ["b.yaml", "c.py", "pkg/a.py"]
 
 
 @pytest.mark.parametrize(

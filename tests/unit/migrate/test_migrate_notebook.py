@@ -61,6 +61,40 @@ def test_the_rest_stays_byte_for_byte(layout):
     assert rewritten(text) == text.replace("from qlib.workflow", "from rollforward.workflow")
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        ["x = 'a\u2028b\x0c'\n", "y = 1\r\n"],
+        ["a = 1\nb = 2\n", "c = '", "é'\n"],
+        ["", "z = 1; ", "\n"],
+    ],
+)
+def test_lines_that_do_not_change_stay_where_the_notebook_ends_them(others):
+    def book(*lines):
+        return spelt(cell(*others, *lines, *others)).replace('"x = ', '"\\u0078 = ').replace("é'", "\\u00e9'")
+
+    before = book("from qlib.data.dataset import DatasetH, DataHandlerLP\n")
+    after = book(
+        "from rollforward.data.handler import DataHandlerLP\n", "from rollforward.data.dataset import DatasetH\n"
+    )
+    assert rewritten(before) == after
+
+
+def test_a_line_that_goes_at_the_end():
+    before = spelt(cell("from qlib.data.dataset import (DatasetH,\n", "  DataHandlerLP\n", ")"))
+    assert json.loads(rewritten(before))["cells"][0]["source"] == [
+        "from rollforward.data.handler import DataHandlerLP\n",
+        "from rollforward.data.dataset import (DatasetH\n",
+        ")",
+    ]
+
+
+def test_a_line_of_a_program_may_begin_like_a_magic_command():
+    magic = cell("!ls a\x0cb\n", "import qlib.log")
+    before = spelt(cell("import qlib.workflow\n", "print('%s'\n", "  % qlib.workflow.R)"), magic)
+    assert rewritten(before) == before.replace("qlib.", "rollforward.")
+
+
 def test_a_source_that_is_one_text():
     text = '{"cells": [{"cell_type": "code", "source": "import qlib\\nqlib.init()"}], "nbformat": 4}'
     assert rewritten(text) == text.replace("qlib", "rollforward")
@@ -92,7 +126,9 @@ def test_findings_name_the_line_of_the_file():
     assert "from qlib.data import D" in text.splitlines()[found.line - 1]
 
 
-@pytest.mark.parametrize("text", ['{"worksheets": []}', "[1]", '{"cells": '])
+@pytest.mark.parametrize(
+    "text", ['{"worksheets": []}', "[1]", '{"cells": ', '{"cells": "x"}', '{"cells": [{"source": "x"}]}']
+)
 def test_what_is_no_notebook_is_an_error(text):
     with pytest.raises(ValueError, match=r"notebook|Expecting"):
         rewrite_notebook(text)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rollforward.migrate.draft import Draft
 from rollforward.migrate.edits import apply
 from rollforward.migrate.python import rewrite_python
 
@@ -50,6 +51,26 @@ def findings(text, kind=None):
             ),
         ),
         ("import qlib.data.dataset as d\nd.DataHandlerLP\n", "import rollforward.data.handler as d\nd.DataHandlerLP\n"),
+        (
+            "import qlib as q\nq.workflow.R\n",
+            "import rollforward.workflow\nimport rollforward as q\nrollforward.workflow.R\n",
+        ),
+        (
+            "import qlib.workflow as qw\nqw.record_temp.SignalRecord, qw.R, qw.task\nreload(qw)\n",
+            (
+                "import rollforward.workflow.record_temp\nimport rollforward.workflow.task\nimport rollforward.workflow as qw\n"
+                "rollforward.workflow.record_temp.SignalRecord, qw.R, rollforward.workflow.task\nreload(qw)\n"
+            ),
+        ),
+        (
+            "from qlib import workflow as w\nw.recorder.Recorder\n",
+            (
+                "import rollforward.workflow.recorder\nfrom rollforward import workflow as w\n"
+                "rollforward.workflow.recorder.Recorder\n"
+            ),
+        ),
+        ("from qlib . workflow import R as r\n", "from rollforward.workflow import R as r\n"),
+        ("import qlib . workflow as w\nw.R\n", "import rollforward.workflow as w\nw.R\n"),
         ("from qlib import init\ninit()\n", "from rollforward import init\ninit()\n"),
         ("from qlib.workflow import R\n", "from rollforward.workflow import R\n"),
         ("from qlib.workflow import R as r\n", "from rollforward.workflow import R as r\n"),
@@ -277,6 +298,14 @@ def test_f_strings_are_rewritten_or_reported(line):
             'qlib.init(\n    provider_uri="~/d",  # data\n    exp_manager=conf,  # runs\n    kernels=1,\n)',
             "rollforward.init(\n    # data\n    exp_manager=conf,  # runs\n)",
         ),
+        (
+            'qlib.init(\n    provider_uri="~/d",\n    mongo=conf,\n)',
+            "rollforward.init(\n    mongo=conf,\n)",
+        ),
+        (
+            'qlib.init(\n    provider_uri="~/#",  # data\n    region="cn")',
+            "rollforward.init(\n    # data\n)",
+        ),
         ("qlib.init(exp_manager=conf, region='us')", "rollforward.init(exp_manager=conf)"),
         ("qlib.init(**conf)", "rollforward.init(**conf)"),
     ],
@@ -299,15 +328,34 @@ def test_settings_of_data_stay_where_names_of_qlib_stay(before, after):
     assert rewritten(f"import qlib\n{before}\n{rest}") == f"import rollforward\n{after}\n{rest}"
 
 
+def test_the_executor_that_is_taken_as_it_is_needs_no_qlib():
+    executor = 'x = {"class": "SimulatorExecutor", "module_path": "qlib.backtest.executor"}\n'
+    text = f"import qlib\nqlib.init(region='us')\n{executor}"
+    assert rewritten(text) == f"import rollforward\nrollforward.init()\n{executor}"
+    assert findings(text, "pyqlib") == []
+    assert (3, "qlib.backtest.executor.SimulatorExecutor") in findings(text, "note")
+
+
+def test_texts_in_which_qlib_is_not_named_are_not_looked_for(monkeypatch):
+    places = []
+    monkeypatch.setattr(Draft, "span", lambda draft, node, span=Draft.span: places.append(node) or span(draft, node))
+    rewrite_python("x = [" + "'a', " * 1000 + "'qlib.workflow.record_temp']\n")
+    assert len(places) < 10
+
+
 def test_a_region_is_a_text():
     text = "import qlib\nfrom qlib.constant import REG_CN\ndef f(region=REG_CN):\n    qlib.init(region=region)\n"
     assert rewritten(text) == ('import rollforward\nREG_CN = "cn"\ndef f(region=REG_CN):\n    rollforward.init()\n')
+    assert rewritten("from qlib.constant import (\n    REG_CN,  # a\n    REG_US as U,\n)\n") == (
+        '# a\nREG_CN = "cn"; U = "us"\n'
+    )
     assert rewritten("import qlib\nx = qlib.config.REG_US\n") == 'import rollforward\nx = "us"\n'
 
 
 def test_a_store_of_files_is_reported():
     conf = 'conf = {"class": "MLflowExpManager", "kwargs": {"uri": "file:" + path}}\nimport qlib\nqlib.init(exp_manager=conf)\n'
     assert findings(conf) == [(1, '"file:" + path')]
+    assert findings("# qlib\nconf['kwargs']['uri'] = 'file:' + path\n") == [(2, "'file:' + path")]
     assert findings("from qlib.workflow import R\nR.set_uri('file:///x')\n", "person") == [(2, "'file:///x'")]
 
 
@@ -319,6 +367,15 @@ def test_what_behaves_differently_is_told_once_and_asks_for_nothing():
 def test_what_is_no_python_is_an_error():
     with pytest.raises(SyntaxError):
         rewrite_python("import qlib\nprint 1\n")
+
+
+def test_a_module_that_is_set_without_its_class_is_left_if_there_are_several():
+    """The class decides which of them is meant; all are looked in when it is built."""
+    text = 'c["module_path"] = "qlib.data.dataset"\nc["class"] = "DataHandlerLP"\n'
+    assert rewritten(text) == text
+    assert (
+        rewritten('c["module_path"] = "qlib.model.trainer"\n') == 'c["module_path"] = "rollforward.workflow.trainer"\n'
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,70 +1,14 @@
 """YAML: the names at the places where they stand, and nothing else."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from rollforward.migrate.edits import apply
 from rollforward.migrate.yaml_text import rewrite_yaml
 
-# The shape of a benchmark of Qlib's.
-BENCHMARK = """\
-qlib_init:
-    provider_uri: "~/.qlib/qlib_data/cn_data"   # where prices are
-    region: cn
-market: &market csi300
-benchmark: &benchmark SH000300
-data_handler_config: &data_handler_config
-    start_time: 2008-01-01
-    end_time: 2020-08-01
-    fit_start_time: 2008-01-01
-    fit_end_time: 2014-12-31
-    instruments: *market
-port_analysis_config: &port_analysis_config
-    strategy:
-        class: TopkDropoutStrategy
-        module_path: qlib.contrib.strategy
-        kwargs: {signal: <PRED>, topk: 50, n_drop: 5}
-    backtest:
-        start_time: 2017-01-01
-        end_time: 2020-08-01
-        account: 100000000
-        benchmark: *benchmark
-        exchange_kwargs:
-            limit_threshold: 0.095
-            deal_price: close
-task:
-    model:
-        class: LGBModel
-        module_path: qlib.contrib.model.gbdt
-        kwargs:
-            loss: mse
-            num_leaves: 210
-    dataset:
-        class: DatasetH
-        module_path: qlib.data.dataset  # the dataset
-        kwargs:
-            handler:
-                class: Alpha158
-                module_path: qlib.contrib.data.handler
-                kwargs: *data_handler_config
-            segments:
-                train: [2008-01-01, 2014-12-31]
-                valid: [2015-01-01, 2016-12-31]
-                test: [2017-01-01, 2020-08-01]
-    record:
-        - class: SignalRecord
-          module_path: qlib.workflow.record_temp
-          kwargs:
-            model: <MODEL>
-            dataset: <DATASET>
-        - class: SigAnaRecord
-          module_path: 'qlib.workflow.record_temp'
-          kwargs: {ana_long_short: False, ann_scaler: 252}
-        - class: PortAnaRecord
-          module_path: "qlib.workflow.record_temp"
-          kwargs:
-            config: *port_analysis_config
-"""
+BENCHMARK = (Path(__file__).parent / "benchmark.yaml").read_text(encoding="utf-8")
 
 
 def rewritten(text):
@@ -88,9 +32,9 @@ def test_a_benchmark_of_qlibs():
     task = yaml.safe_load(after)["task"]
     assert [record["module_path"] for record in task["record"]] == ["rollforward.workflow.record_temp"] * 3
     assert findings(BENCHMARK) == [
-        (2, "qlib_init: provider_uri"),
-        (28, "qlib.contrib.model.gbdt.LGBModel"),
-        (38, "qlib.contrib.data.handler.Alpha158"),
+        (3, "qlib_init: provider_uri"),
+        (32, "qlib.contrib.model.gbdt.LGBModel"),
+        (46, "qlib.contrib.data.handler.Alpha158"),
     ]
 
 
@@ -119,6 +63,16 @@ def test_a_benchmark_of_qlibs():
 )
 def test_places(before, after):
     assert rewritten(before) == after
+
+
+def test_what_a_template_puts_together_is_reported_as_it_is_written():
+    text = (
+        "m:\n  class: {{ C }}\n  module_path: qlib.contrib.model.gbdt\n"
+        'n:\n  class: "{{ C }}"\n  module_path: qlib.contrib.{{ M }}\n'
+        'o: {class: "{{ C }}", module_path: qlib.model.trainer}\n'
+    )
+    assert rewritten(text) == text.replace("qlib.model.trainer", "rollforward.workflow.trainer")
+    assert findings(text) == [(3, "qlib.contrib.model.gbdt"), (6, "qlib.contrib.{{ M }}")]
 
 
 def test_an_anchor_is_rewritten_once():
