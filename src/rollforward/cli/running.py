@@ -116,6 +116,7 @@ def _load(config: str | Path, choices: Choices) -> Workflow:
     added = seed_assignments(workflow.task, choices.seed)
     if not added:
         print(f"--seed {choices.seed}: the model takes no seed; random and numpy have it.", file=sys.stderr)
+        return workflow
     return load_workflow(config, [*choices.assignments, *added])
 
 
@@ -250,7 +251,9 @@ def _draw(planned: pd.DataFrame, path: Path) -> None:
         path.write_bytes(windows_png(planned))
     except OSError as error:
         raise DataError(
-            f"The picture cannot be written to {path}: {error.strerror}.", "a file in a folder that can be written to."
+            f"The picture cannot be written to {path}: {error.strerror}.",
+            "a file in a folder that can be written to.",
+            "Give another path with --plot.",
         ) from error
 
 

@@ -16,7 +16,9 @@ from sklearn.utils.validation import has_fit_parameter
 
 from rollforward.errors import InstantiationError, MissingDependencyError, ModelError
 from rollforward.instantiate import get_callable_kwargs, init_instance_by_config
+from rollforward.instantiate.values import check_values
 from rollforward.model.base import Model, Reweighter
+from rollforward.model.constraints import check_parameters, is_judged
 from rollforward.model.early_stopping import Family, family_of, forbid_random_split, is_switched_off
 from rollforward.model.tabular import Rows, explain_missing, group_of, label_of, labelled_frame, table
 from rollforward.settings.nearest import did_you_mean
@@ -95,8 +97,13 @@ class SklearnModel(Model):
 
     @classmethod
     def check_kwargs(cls, **kwargs: Any) -> None:
-        """Refuse an unknown estimator or parameter, by building the unfitted estimator."""
-        cls(**kwargs)
+        """Refuse an unknown estimator, parameter or value, by building the unfitted estimator."""
+        estimator = cls(**kwargs).estimator
+        if cls.__init__ is SklearnModel.__init__:
+            own = inspect.signature(cls).parameters
+            check_values(type(estimator), {name: value for name, value in kwargs.items() if name not in own})
+        if is_judged(type(estimator)):
+            check_parameters(type(estimator), estimator.get_params(deep=False))
 
     def fit(self, dataset: Any, reweighter: Reweighter | None = None) -> None:
         """Learn from the segment ``train``, stopping on ``valid`` as ``early_stopping`` says.

@@ -398,14 +398,14 @@ class TestOverride:
         def other():
             with override(experiment="other"):
                 inside.set()
-                leave.wait(5)
+                leave.wait(60)
                 seen.append(current().experiment)
             seen.append(current().experiment)
 
         thread = threading.Thread(target=other)
         with override(experiment="mine"):
             thread.start()
-            assert inside.wait(5)
+            assert inside.wait(60)
         assert current() is before
         leave.set()
         thread.join()
@@ -440,7 +440,7 @@ def test_many_threads_compute_the_defaults_once():
     start = threading.Barrier(8)
 
     def ask():
-        start.wait(5)
+        start.wait(60)
         found.append(current())
 
     threads = [threading.Thread(target=ask) for _ in range(8)]

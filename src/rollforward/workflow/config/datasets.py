@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rollforward.data.horizon import LOOKAHEAD, label_lookahead
 from rollforward.data.ranges import parse_ranges
 from rollforward.data.scheme import check_task_segments
-from rollforward.errors import CalendarError, RollforwardError, SegmentError
+from rollforward.errors import CalendarError, DataError, RollforwardError, SegmentError
+from rollforward.instantiate.values import shown
 from rollforward.settings.nearest import did_you_mean
+from rollforward.workflow.config.misfits import misfits
 
 if TYPE_CHECKING:
     from rollforward.workflow.config.problems import KeyPath
@@ -89,15 +91,22 @@ def wrong_processors(task: Mapping[str, Any], handler: Any) -> Iterator[tuple[Ke
         return
     kwargs = _kwargs(_kwargs(task.get("dataset")).get("handler"))
     window = tuple(kwargs.get(name) for name in _WINDOW)
-    if not handler.__module__.startswith("rollforward."):
+    is_ours = handler.__module__.startswith("rollforward.")
+    if not is_ours:
         window = tuple(given or other for given, other in zip(window, _ANY_WINDOW, strict=True))
     for key in _LISTS:
         given = kwargs.get(key)
+        if is_ours and isinstance(given, str | Mapping):
+            expected, remedy = "a list of processors.", "Put it into brackets, also if it is the only one."
+            yield (*_KWARGS, "handler", "kwargs", key), DataError(f"it is {shown(key, given)}.", expected, remedy)
         for i, config in enumerate(given if isinstance(given, list | tuple) else ()):
+            here = (*_KWARGS, "handler", "kwargs", key, i)
             try:
-                build_processors([config], *window)
+                (built,) = build_processors([config], *window)
             except RollforwardError as error:
-                yield (*_KWARGS, "handler", "kwargs", key, i), error
+                yield here, error
+            else:
+                yield from misfits(type(built), _kwargs(config), (*here, "kwargs"))
 
 
 def wrong_lookahead(task: Mapping[str, Any]) -> Iterator[tuple[KeyPath, RollforwardError]]:

@@ -145,7 +145,8 @@ def _refuse_circle(base: Path, above: tuple[Path, ...], place: Place) -> None:
     if base.resolve() in known:
         circle = [*above[known.index(base.resolve()) :], base]
         names = " -> ".join(path.name for path in circle)
-        refuse([Problem(place, (BASE,), f"the bases are a circle: {names}.", "a base without this one above it.")])
+        expected = "a base without this one above it."
+        refuse([Problem(place, (BASE,), f"the bases are a circle: {names}.", expected, f"Take one {BASE} out.")])
 
 
 def _display(path: Path) -> str:
@@ -164,7 +165,11 @@ def _text(path: Path) -> str:
             f"There is no file {path}.", "the path of a workflow file.", "Correct the path."
         ) from error
     except OSError as error:
-        raise DataSourceError(f"{path} cannot be read: {error.strerror}.", "a readable YAML file.") from error
+        raise DataSourceError(
+            f"{path} cannot be read: {error.strerror}.",
+            "a readable YAML file.",
+            "Correct the path, or its permissions.",
+        ) from error
     except UnicodeDecodeError as error:
         refuse([Problem(Place(str(path)), (), f"this is not UTF-8: {error}.", "a text in UTF-8.", "Save it as UTF-8.")])
         raise

@@ -11,6 +11,7 @@ import yaml
 from rollforward.instantiate import deepcopy_basic_type
 from rollforward.instantiate.structure import DROP
 from rollforward.settings.nearest import did_you_mean
+from rollforward.workflow.config.files import BASE
 from rollforward.workflow.config.problems import KeyPath, Place, Places, Problem, parse_path, spell_path, step
 from rollforward.workflow.config.scalars import parse_value
 
@@ -62,6 +63,10 @@ def _assign(content: Any, places: Places, assignment: str) -> None:
         _refuse((), f"{assignment!r} is no assignment.", "path=value, such as task.model.kwargs.alpha=0.1.")
         return
     parts = parse_path(match["path"])
+    if parts[0] == BASE:
+        _refuse(
+            parts, "the bases are read before it.", "a value over those of the files.", f"Change {BASE} in the file."
+        )
     value = _value(match["value"], parts)
     owner, path = _walk(content, parts[:-1])
     key = _key(owner, path, parts[-1], is_dropped=value == DROP)

@@ -99,14 +99,16 @@ class _Reader:
     def look_through(self, root: yaml.Node) -> None:
         """Find keys that are there twice, circles and sizes, before merges are carried out."""
         if self._size(root, (), set()) > _MOST_KEYS:
-            refuse([Problem(Place(self.file), (), f"the file has more than {_MOST_KEYS:,} keys, by its aliases.")])
+            given = f"the file has more than {_MOST_KEYS:,} keys, by its aliases."
+            refuse([Problem(Place(self.file), (), given, "fewer keys.", "Take aliases of aliases out.")])
         if isinstance(root, yaml.MappingNode):
             self.referenced = frozenset(_referenced(root))
 
     def _size(self, node: yaml.Node, path: KeyPath, above: set[int]) -> int:
         """Count the keys and items below a node, where an alias counts as all that it stands for."""
         if id(node) in above:
-            refuse([Problem(self.place(node), path, "an alias that stands for what it is in.", "a tree, no circle.")])
+            given = "an alias that stands for what it is in."
+            refuse([Problem(self.place(node), path, given, "a tree, no circle.", "Take the alias out.")])
         if id(node) in self._sizes:
             return self._sizes[id(node)]
         size = 1

@@ -30,7 +30,7 @@ def parse_rolling(text: str) -> dict[str, Any]:
     Raises
     ------
     SettingsError
-        If it is not of this form.
+        If it is not of this form, or a key is there twice.
     WorkflowFileError
         If there is no such key, or its value is none.
     """
@@ -44,6 +44,8 @@ def parse_rolling(text: str) -> dict[str, Any]:
                 "key=value pairs with commas between them, such as step=20,type=sliding.",
                 "Correct the option.",
             )
+        if match["key"] in options:
+            raise SettingsError(f"--rolling has {match['key']} twice.", "each key once.", "Remove one of them.")
         options[match["key"]] = _value(match["value"], match["key"])
         place = match.end()
     content = {"rolling": options}

@@ -8,7 +8,6 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from rollforward.errors import RollforwardError
 from rollforward.instantiate import get_callable_kwargs
 from rollforward.instantiate.signatures import signature_of
 from rollforward.model.base import BaseModel
@@ -65,7 +64,7 @@ def _takes(model: Any, kwargs: Mapping[str, Any], name: str) -> bool:
     if check_kwargs is not None:
         try:
             check_kwargs(**kwargs, **{name: 0})
-        except RollforwardError:
+        except Exception:  # noqa: BLE001  # whatever the user's class raises of a name that it does not know
             return False
     return named is None or named.kind is not inspect.Parameter.POSITIONAL_ONLY
 

@@ -139,6 +139,7 @@ def test_drop_removes_a_key_or_an_item():
         ("task.model.kwargs.=1", "no ''"),
         ("task.model.kwargs.alpha=[1", "value as in YAML"),
         ("task.model.kwargs.alpha=2016-13-01", "value as in YAML"),
+        ("BASE_CONFIG_PATH=b.yaml", "the bases are read before it"),
     ],
 )
 def test_what_cannot_be_overridden_is_explained(assignment, says):

@@ -80,6 +80,7 @@ def test_rolling_options_on_the_command_line(text, options):
         ("step=[1", SettingsError, "YAML"),
         ("type=sliding,rtype=sliding", WorkflowFileError, "both"),
         ("=3", SettingsError, "key=value"),
+        ("step=20,gap=1,step=30", SettingsError, "step twice"),
     ],
 )
 def test_a_malformed_rolling_option_is_refused(text, error, says):
@@ -146,6 +147,18 @@ def test_a_model_of_ones_own_is_given_no_seed_that_it_does_not_name(tmp_path, si
     model = {"class": "Own", "module_path": str(tmp_path / "own.py")}
 
     assert seed_assignments({"model": model}, 3) == (["task.model.kwargs={seed: 3}"] if takes else [])
+
+
+def test_a_model_that_raises_of_a_name_it_does_not_know_is_given_no_seed(tmp_path):
+    body = (
+        "from rollforward.model.base import Model\n\nclass Own(Model):\n"
+        "    def __init__(self, **kwargs): dict(kwargs)['alpha']\n"
+        "    @classmethod\n    def check_kwargs(cls, **kwargs): cls.__init__(object(), **kwargs)\n"
+    )
+    (tmp_path / "own_strict.py").write_text(body, encoding="utf-8")
+    model = {"class": "Own", "module_path": str(tmp_path / "own_strict.py")}
+
+    assert seed_assignments({"model": model}, 3) == []
 
 
 def test_what_is_kept_finds_the_folders_of_code_from_anywhere(tmp_path, caplog):
