@@ -289,6 +289,25 @@ def test_reuse_finds_the_same_task_and_trains_only_the_others(task, toys):
     assert TrainerR("exp", reuse=True).train(tasks[:1]) == [newer]
 
 
+def test_what_a_function_returns_is_not_compared_and_that_is_said(task, toys, caplog):
+    trained = TrainerR("exp", reuse=True).train(task)
+    assert caplog.messages == []
+    again = TrainerR("exp", reuse=True).train(task)
+    assert again == trained
+    place = "dataset.kwargs.handler.kwargs.data_loader.kwargs.function"
+    assert [place in message and "reuse=False" in message for message in caplog.messages] == [True]
+
+
+def test_a_function_whose_data_have_a_version(task, toys, caplog):
+    loader = task["dataset"]["kwargs"]["handler"]["kwargs"]["data_loader"]["kwargs"]
+    loader["version"] = "of Friday"
+    trained = TrainerR("exp", reuse=True).train(task)
+    assert TrainerR("exp", reuse=True).train(task) == trained
+    loader["version"] = "of Monday"
+    assert TrainerR("exp", reuse=True).train(task) != trained
+    assert caplog.messages == []
+
+
 def test_two_experiments_share_the_same_task_and_prefer_their_own_run(task, toys, caplog):
     (theirs,) = TrainerR("exp").train(task)
     trainer = TrainerR("elsewhere", reuse=True)

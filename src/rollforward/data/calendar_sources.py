@@ -25,6 +25,8 @@ def as_datetime_index(values: Any) -> pd.DatetimeIndex:
     expected = "times without time zone, such as a DatetimeIndex or a list of dates."
     try:
         plain = pd.Index(values)
+        if pd.api.types.is_string_dtype(plain):
+            plain = _read_texts(plain)
         index = None if pd.api.types.is_numeric_dtype(plain) else pd.DatetimeIndex(plain)
     except (TypeError, ValueError) as error:
         raise CalendarError(f"{type(values).__name__} does not hold times: {error}", expected) from error
@@ -39,6 +41,14 @@ def as_datetime_index(values: Any) -> pd.DatetimeIndex:
     if index.empty:
         raise CalendarError("There are no sessions.", "at least one session.", "check where the dates come from.")
     return index.as_unit("ns").rename(None)
+
+
+def _read_texts(texts: pd.Index) -> pd.Index:
+    try:
+        return pd.to_datetime(texts, format="ISO8601")
+    except ValueError:
+        # All in the form of the first: one by one, 01/02 would be read as in January, and 13/02 as in February.
+        return pd.to_datetime(texts)
 
 
 def strict_index(sessions: Any) -> pd.DatetimeIndex:

@@ -216,13 +216,22 @@ def parse_times(values: pd.Series[Any], origin: str) -> pd.DatetimeIndex:
                 "Convert them to one zone first, e.g. pandas.to_datetime(..., utc=True).",
             ) from error
         raise DataError(
-            f"{origin}: {values.name!r} cannot be read as times ({error}).", "dates or timestamps."
+            f"{origin}: {values.name!r} cannot be read as times: {_unreadable(values)}.",
+            "timestamps, or texts such as 2024-01-31 or 2024-01-31 15:30.",
+            "Bring them into that form first, e.g. with pandas.to_datetime(..., dayfirst=True).",
         ) from error
     if times.hasnans:
         raise DataError(f"{origin} has a row without a time.", "a time in every row.", "Remove or fill these rows.")
     if times.tz is not None:
         times = times.tz_localize(None)
     return times.as_unit("ns")
+
+
+def _unreadable(values: pd.Series[Any]) -> str:
+    """Show one that cannot be read beside the first one, whose form all have to have."""
+    read = pd.to_datetime(values, errors="coerce")
+    bad = values[read.isna() & values.notna()]
+    return f"{bad.iloc[0]!r} beside {values.iloc[0]!r}" if len(bad) else repr(values.iloc[0])
 
 
 def _zones(values: pd.Series[Any]) -> set[str]:

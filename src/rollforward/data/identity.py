@@ -16,9 +16,11 @@ from rollforward.data.loader import BUNDLED_PREFIX, FILE_SUFFIXES, resolve_sourc
 from rollforward.errors import DataSourceError, InstantiationError
 from rollforward.instantiate import get_callable_kwargs
 
-__all__ = ["canonical", "content_hash", "data_fingerprint"]
+__all__ = ["canonical", "content_hash", "data_fingerprint", "unknown_source"]
 
 _FILE = "file://"
+# Arguments that take a function which returns data: of PriceHandler, DataHandler and CallableLoader.
+_SOURCES = frozenset({"source", "data_loader", "function"})
 _SUFFIXES = (
     *FILE_SUFFIXES,
     ".arrow",
@@ -77,6 +79,38 @@ def data_fingerprint(config: Any) -> str:
     if is_loaded() and _reads_qlib(config):
         found.append(("qlib", data_digest() or ""))
     return content_hash([[where, digest] for where, digest in found])
+
+
+def unknown_source(config: Any, where: str = "") -> str | None:
+    """Find a function among the sources of data that a configuration names.
+
+    What it returns has no part in `data_fingerprint`, so two equal configurations may stand for different data.
+
+    Parameters
+    ----------
+    config
+        Of a dataset, a handler or a loader.
+    where
+        Its own place, for the result.
+
+    Returns
+    -------
+    str or None
+        The place of the first one, such as ``"dataset.kwargs.handler.kwargs.source"``; ``None`` if there is none, or if
+        each has a `version` that names the state of its data.
+    """
+    if isinstance(config, Mapping):
+        items = [(f"{where}.{key}" if where else str(key), item) for key, item in config.items()]
+        if config.get("version") is None:
+            asked = [(place, item) for place, item in items if place.rpartition(".")[2] in _SOURCES]
+            found = next((place for place, item in asked if callable(item) and not isinstance(item, type)), None)
+            if found is not None:
+                return found
+    elif isinstance(config, list | tuple):
+        items = [(f"{where}.{i}", item) for i, item in enumerate(config)]
+    else:
+        return None
+    return next((found for place, item in items if (found := unknown_source(item, place)) is not None), None)
 
 
 def _reads_qlib(value: Any) -> bool:

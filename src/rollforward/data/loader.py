@@ -234,6 +234,10 @@ class CallableLoader(DataLoader):
         layout. It may return more than was asked for. Must be importable if the handler is to be pickled.
     layout, columns, field
         As of ``FileLoader``.
+    version
+        Names the state of what the function reads, such as the day of a download: as long as it stays the same, the
+        data are taken to be the same, and a rolling job reuses what was trained on them. ``None``: what the function
+        returns is not known before it is called, and nothing is reused.
     """
 
     def __init__(
@@ -242,9 +246,15 @@ class CallableLoader(DataLoader):
         layout: str = "auto",
         columns: Mapping[str, str] | None = None,
         field: str = "close",
+        version: str | None = None,
     ) -> None:
         self.function = function
         self.layout = Layout(layout, tuple(sorted((columns or {}).items())), field)
+        self.version = version
+
+    def identity(self) -> Hashable | None:
+        """Return the function, the version and how the table is read; ``None`` without a version."""
+        return None if self.version is None else (self.function, self.version, self.layout)
 
     def load(self, instruments: Instruments = None, start_time: Any = None, end_time: Any = None) -> pd.DataFrame:
         """Call the function, bring what it returns into form and select from it."""

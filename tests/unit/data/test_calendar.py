@@ -199,6 +199,20 @@ def test_of_a_file(tmp_path, name):
     assert Calendar.from_file(path, current_end="2020-01-02").current_end == DAYS.first
 
 
+def test_dates_of_a_file_that_could_mean_two_days(tmp_path):
+    path = tmp_path / "european.csv"
+    days = pd.bdate_range("2021-01-01", "2021-01-29")
+    pd.DataFrame({"date": days.strftime("%d/%m/%Y"), "close": 1.0}).to_csv(path, index=False)
+    with pytest.raises(CalendarError, match="does not hold times"):
+        Calendar.of(path)
+    pd.DataFrame({"date": days.strftime("%m/%d/%Y"), "close": 1.0}).to_csv(path, index=False)
+    assert Calendar.of(path).sessions().equals(days)
+
+
+def test_texts_of_different_length_are_times():
+    assert Calendar(["2024-01-02", "2024-01-02 09:30", "2024-01-03T10:00:00"])[1] == pd.Timestamp("2024-01-02 09:30")
+
+
 def test_a_file_that_changes_is_read_again(tmp_path):
     path = tmp_path / "days.txt"
     path.write_text("2020-01-02")

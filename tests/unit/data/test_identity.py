@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 import rollforward
-from rollforward.data.identity import canonical, content_hash, data_fingerprint
+from rollforward.data.identity import canonical, content_hash, data_fingerprint, unknown_source
 from rollforward.errors import DataSourceError, TaskError
 
 
@@ -271,3 +271,14 @@ class TestFingerprint:
         first = data_fingerprint([str(path)])
         monkeypatch.setattr("hashlib.file_digest", None)
         assert data_fingerprint([str(path)]) == first
+
+
+def test_a_function_is_a_source_of_unknown_state():
+    def prices():
+        """Stand for a function that loads."""
+
+    assert unknown_source({"kwargs": {"source": prices}}, "handler") == "handler.kwargs.source"
+    assert unknown_source([{"data_loader": {"function": prices}}], "parts") == "parts.0.data_loader.function"
+    assert unknown_source({"source": "wide.csv", "label": prices, "data_loader": dict}) is None
+    assert unknown_source({"function": prices, "version": "1"}) is None
+    assert unknown_source({"function": prices, "version": None}) == "function"

@@ -206,6 +206,10 @@ def test_one_time_zone_is_dropped_and_the_wall_clock_stays(wide):
     ("frame", "match"),
     [
         (pd.DataFrame({"datetime": ["x"], "instrument": "A", "close": 1.0}), "cannot be read as times"),
+        (
+            pd.DataFrame({"datetime": ["01/02/2021", "13/02/2021"], "instrument": "A", "close": 1.0}),
+            "'13/02/2021' beside",
+        ),
         (pd.DataFrame({"datetime": [20200101], "instrument": "A", "close": 1.0}), "holds numbers"),
         (pd.DataFrame({"datetime": [pd.NaT], "instrument": "A", "close": 1.0}), "without a time"),
         (pd.DataFrame({"datetime": DAYS[:1], "instrument": [None], "close": 1.0}), "without an instrument"),
@@ -281,6 +285,8 @@ def test_callable_loader_is_asked_and_checked(wide):
     assert len(CallableLoader(prices).load(["B"], DAYS[1], DAYS[2])) == 2
     assert asked == [(["B"], DAYS[1], DAYS[2])]
     assert CallableLoader(prices).identity() is None
+    assert CallableLoader(prices, version="1").identity() == CallableLoader(prices, version="1").identity()
+    assert CallableLoader(prices, version="1").identity() != CallableLoader(prices, version="2").identity()
     with pytest.raises(DataError, match="NoneType"):
         CallableLoader(lambda *_: None).load()
 

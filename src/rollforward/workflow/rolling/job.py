@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import pandas as pd
+
 from rollforward.data.horizon import label_lookahead
 from rollforward.data.identity import content_hash
 from rollforward.data.segments import check_segments, segments_of
@@ -44,8 +46,6 @@ from rollforward.workflow.trainer.check import as_list, check_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pandas as pd
 
     from rollforward.report import SignalReport
     from rollforward.workflow.recorder import Recorder
@@ -332,4 +332,4 @@ def _ages(recorders: Sequence[Recorder], calendar: Any) -> dict[str, Any]:
 
 
 def _day(time: pd.Timestamp | None) -> str:
-    return "now" if time is None else str(time).removesuffix(" 00:00:00")
+    return "now" if pd.isna(time) else str(time).removesuffix(" 00:00:00")

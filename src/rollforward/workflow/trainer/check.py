@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rollforward.data.horizon import LOOKAHEAD, label_lookahead
-from rollforward.data.identity import content_hash, data_fingerprint
+from rollforward.data.identity import content_hash, data_fingerprint, unknown_source
 from rollforward.data.ranges import hulls
 from rollforward.data.scheme import SCHEME, check_task_segments
 from rollforward.errors import RollforwardError, TaskError
@@ -74,6 +74,11 @@ class CheckedTask:
     def can_be_found(self) -> bool:
         """Whether a run of the same task on the same data with the same code can be told from others."""
         return self.task_hash is not None and self.code_hash is not None
+
+    @property
+    def unknown_source(self) -> str | None:
+        """Where a function gives the data, of whose state nothing is known; ``None`` if none does."""
+        return unknown_source(self.resolved["dataset"], "dataset")
 
     @property
     def records(self) -> list[Any]:

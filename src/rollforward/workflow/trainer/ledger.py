@@ -16,7 +16,14 @@ from rollforward.workflow.task.codec import decode
 from rollforward.workflow.task.manage import TaskManager
 from rollforward.workflow.task.references import RecorderRef
 from rollforward.workflow.task.store.query import parse
-from rollforward.workflow.trainer.reuse import FoundRun, find_trained, is_of, is_trained, read_recorders
+from rollforward.workflow.trainer.reuse import (
+    FoundRun,
+    find_trained,
+    is_of,
+    is_trained,
+    read_recorders,
+    warn_of_functions,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,6 +95,8 @@ class Batch:
                 task.status == PART_DONE and not (self.delay and self._is_prepared(position, recorder))
             ):
                 stale[position] = task
+        if self.checked:
+            warn_of_functions(self.checked[position] for position in found)
         ids = {position: known[position].id for position in found}
         # A task that is open is waited for: whoever works on it may have a finished run that does not count.
         is_open = known.keys() - found.keys() - stale.keys()

@@ -95,6 +95,7 @@ def find_trained_ids(tasks: Sequence[CheckedTask], experiment_name: str | None) 
             newest[key] = run
     keys = enumerate(map(_key, tasks))
     found = {position: newest[key] for position, key in keys if key is not None and key in newest}
+    warn_of_functions(tasks[position] for position in found)
     _say_foreign(found, own_id, {experiment.id: name for name, experiment in experiments.items()})
     return found
 
@@ -189,6 +190,19 @@ def _runs(wanted: set[_Key]) -> Iterator[tuple[_Key, FoundRun]]:
     for condition in conditions if len(conditions) <= _MANY_PAIRS else [""]:
         for run_id, experiment_id, *key in finished_runs(condition)[columns].itertuples(index=False, name=None):
             yield (key[0], key[1], key[2]), FoundRun(run_id, experiment_id)
+
+
+def warn_of_functions(tasks: Iterable[CheckedTask]) -> None:
+    """Say of tasks that are not trained again that their data could not be compared, if so."""
+    places = [task.unknown_source for task in tasks]
+    unknown = [place for place in places if place is not None]
+    if unknown:
+        logger.warning(
+            "%d trained tasks are reused whose data come from a function (%s): whether it still returns the same is not"
+            " known. If not, train with reuse=False, or give CallableLoader a version that changes with the data.",
+            len(unknown),
+            unknown[0],
+        )
 
 
 def _say_foreign(found: Mapping[int, FoundRun], own_id: str | None, names: Mapping[str, str]) -> None:
