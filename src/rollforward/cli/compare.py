@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rollforward import settings
-from rollforward.errors import SettingsError
+from rollforward.cli.arguments import amount, positive
 
 if TYPE_CHECKING:
     import argparse
@@ -40,11 +39,11 @@ def add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     compare.add_argument(
         "--basis", choices=_BASES, default="long_short", help="what Sharpe ratios are of: long-short returns, or ICs"
     )
-    compare.add_argument("--cost", type=float, default=0.001, metavar="SHARE", help="of one unit traded (0.001)")
-    compare.add_argument("--trials", type=int, metavar="N", help="attempts made, if the store does not know all")
+    compare.add_argument("--cost", type=amount, default=0.001, metavar="SHARE", help="of one unit traded (0.001)")
+    compare.add_argument("--trials", type=positive, metavar="N", help="attempts made, if the store does not know all")
     compare.add_argument(
         "--deviation",
-        type=float,
+        type=amount,
         metavar="X",
         help="how much the annual Sharpe ratios of all attempts differ (standard deviation), if you know",
     )
@@ -56,12 +55,10 @@ def add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def compare(arguments: argparse.Namespace) -> int:
     """Compare, and print it."""
-    if arguments.trials is not None and arguments.trials < 1:
-        raise SettingsError(f"--trials is {arguments.trials}.", "1 or more.", "Correct it.")
-    if arguments.uri:
-        settings.init(uri=arguments.uri)
-    from rollforward.workflow.comparison import compare_recorders  # noqa: PLC0415  # help must not load it
+    from rollforward.cli.stored.opened import choose_store  # noqa: PLC0415  # help must not load it
+    from rollforward.workflow.comparison import compare_recorders  # noqa: PLC0415  # the same
 
+    choose_store(arguments.uri)
     comparison = compare_recorders(
         *arguments.names,
         basis=arguments.basis,
@@ -100,6 +97,7 @@ def _print(comparison: Comparison) -> None:
 def _table(comparison: Comparison, columns: list[str]) -> Table:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # as above
     from rich.table import Table  # noqa: PLC0415  # as above
+    from rich.text import Text  # noqa: PLC0415  # as above
 
     days = f"{len(comparison.series):,} common dates, {comparison.first.date()} to {comparison.last.date()}"
     table = Table(title=f"Comparison on {days}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -109,7 +107,7 @@ def _table(comparison: Comparison, columns: list[str]) -> Table:
     for row in sorted(comparison.to_dict()["results"], key=lambda row: _rank(row["sharpe"])):
         cells = _cells(row)
         table.add_row(
-            row["result"],
+            Text(row["result"]),
             *(cells[column] for column in columns),
             style="bold" if row["result"] == comparison.best else None,
         )
@@ -136,7 +134,4 @@ def _cells(row: dict[str, Any]) -> dict[str, str]:
 
 
 def _number(value: float | None, digits: int, scale: int = 1) -> str:
-    if value is None:
-        return "-"
-    text = f"{value * scale:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text
+    return "-" if value is None else f"{value * scale:z.{digits}f}"

@@ -10,8 +10,9 @@ MEANINGS = {
     ERROR: "an error that is explained; you said no; something is wrong (doctor), left (sync), failed (run-all) or to "
     "be done (migrate --check)",
     USAGE: "a wrong command line, or nobody to ask: add --yes",
-    LOOK: "done, and somebody has to look: failed tasks (pool wait, pool watch --until-done); a held session, models "
-    "that are behind or without proof (online); what a program cannot decide (migrate)",
+    LOOK: "done, and somebody has to look: failed tasks (pool wait, pool watch --until-done); a held session, a "
+    "strategy that could not begin, models that are behind or without proof (online); what a program cannot decide "
+    "(migrate)",
     WAITING: "somebody else is at work (online --no-wait), or the time was up (pool wait --timeout)",
     INTERRUPTED: "interrupted by Ctrl-C; a run that was open is KILLED",
     NO_READER: "nobody reads on what is printed, as in: rollforward runs list | head -1",

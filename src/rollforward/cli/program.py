@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 def run_program(argv: Sequence[str] | None) -> int:
     """Run one command and return its exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # A name, or a sign of a table, that the terminal cannot show: its code instead of an error after the work.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         try:
             return _run(build_parser().parse_args(argv))

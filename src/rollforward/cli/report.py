@@ -7,7 +7,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rollforward import settings
+from rollforward.cli.arguments import amount, positive
 from rollforward.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -41,13 +41,16 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     report.add_argument(
         "--cost",
-        type=float,
+        type=amount,
         default=0.001,
         metavar="SHARE",
         help="of one unit bought or sold, for runs without a backtest (0.001)",
     )
     report.add_argument(
-        "--horizon", type=int, metavar="N", help="sessions that one label spans, if the run does not know or is wrong"
+        "--horizon",
+        type=positive,
+        metavar="N",
+        help="sessions that one label spans, if the run does not know or is wrong",
     )
     report.add_argument("--no-percent", action="store_true", help="labels are no returns")
     report.add_argument("--json", action="store_true", help="print JSON: which run, which file, notes")
@@ -58,11 +61,15 @@ def add_report(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def report(arguments: argparse.Namespace) -> int:
     """Write the page, and say where it is."""
     if arguments.experiment is None and arguments.recorder is None:
-        raise SettingsError("report got neither an experiment nor a recorder.", "the name of an experiment, or an id.")
-    if arguments.uri:
-        settings.init(uri=arguments.uri)
-    from rollforward.workflow.reporting import gather, store_report  # noqa: PLC0415  # help must not load it
+        raise SettingsError(
+            "report got neither an experiment nor a recorder.",
+            "the name of an experiment, or an id.",
+            "List them: rollforward experiments list",
+        )
+    from rollforward.cli.stored.opened import choose_store  # noqa: PLC0415  # help must not load it
+    from rollforward.workflow.reporting import gather, store_report  # noqa: PLC0415  # the same
 
+    choose_store(arguments.uri)
     recorder, notes = _recorder(arguments)
     material = gather(recorder).spanning(arguments.horizon).noting(*notes)
     target = Path(arguments.out)

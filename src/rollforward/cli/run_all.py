@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rollforward import settings
+from rollforward.cli.arguments import positive, seconds
 from rollforward.cli.exits import ERROR, USAGE
-from rollforward.cli.pool.arguments import positive, seconds
 from rollforward.settings.words import counted
 
 if TYPE_CHECKING:

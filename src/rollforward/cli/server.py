@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from rollforward import settings
+from rollforward.cli.arguments import port, positive
 from rollforward.errors import StoreRefusedError
 from rollforward.settings.masking import mask_credentials
 
@@ -30,7 +31,7 @@ def add_server(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     server.add_argument(
         "--artifacts", metavar="DIR_OR_URL", help="where it keeps artifacts (default: mlartifacts beside the database)"
     )
-    server.add_argument("--workers", type=int, default=1, help="processes that answer (default: %(default)s)")
+    server.add_argument("--workers", type=positive, default=1, help="processes that answer (default: %(default)s)")
     server.add_argument(
         "--allowed-hosts", metavar="NAMES", help="names under which it may be called, separated by commas"
     )
@@ -53,7 +54,7 @@ def add_ui(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> arg
 
 def _add_address(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    command.add_argument("--port", type=int, default=5000, help="port to listen on (default: %(default)s)")
+    command.add_argument("--port", type=port, default=5000, help="port to listen on (default: %(default)s)")
     command.add_argument("--json", action="store_true", help="say what is served where as one line of JSON, first")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rollforward import settings
+from rollforward.cli.exits import ERROR, USAGE
 from rollforward.errors import RollforwardError, SettingsError, StoreUnreachableError
 from rollforward.settings.masking import mask_credentials
 from rollforward.settings.normalize import absolute_sqlite
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 # Seconds to wait while another process uploads the same.
 _WAIT = 60.0
-EXIT_LEFT, EXIT_USAGE = 1, 2
 
 
 def add_sync(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
@@ -51,7 +51,7 @@ def sync(arguments: argparse.Namespace) -> int:
             f"rollforward sync {arguments.folder} --uri http://...",
             file=sys.stderr,
         )
-        return EXIT_USAGE
+        return USAGE
     try:
         report, is_complete, text = _upload(arguments.folder, target)
     except RollforwardError as error:
@@ -60,7 +60,7 @@ def sync(arguments: argparse.Namespace) -> int:
         report, is_complete, text = {"error": str(error)} | _waiting(arguments.folder, target), False, ""
         print(f"rollforward: {error}", file=sys.stderr)
     print(json.dumps({"complete": is_complete} | report, indent=2) if arguments.json else text)
-    return 0 if is_complete else EXIT_LEFT
+    return 0 if is_complete else ERROR
 
 
 def _is_chosen(target: str) -> bool:

@@ -115,8 +115,7 @@ def ic_table(by_year: pd.DataFrame) -> Table:
 def _number(column: object, value: float) -> str:
     if str(column).startswith("n_"):
         return f"{value:,.0f}"
-    text = f"{value:.{_DIGITS}f}"
-    return text.lstrip("-") if float(text) == 0 else text
+    return f"{value:z.{_DIGITS}f}"
 
 
 def _to_do(row: pd.Series) -> str:

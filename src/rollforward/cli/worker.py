@@ -13,7 +13,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from rollforward.cli.pool.arguments import integer, non_negative, positive, query, seconds
+from rollforward.cli.arguments import integer, non_negative, positive, seconds
+from rollforward.cli.pool.arguments import query
 
 _FORMAT = "%(asctime)s %(levelname)s %(message)s"
 

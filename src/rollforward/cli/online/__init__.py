@@ -1,8 +1,9 @@
 """``rollforward online``: let models serve, day after day.
 
 Exit codes: 0 done; 1 an error that rollforward explains; 2 a wrong command line; 3 done, and somebody has to look:
-a session is held (``routine``), something is wrong or behind (``status``), no proof (``prove``); 4 another process is
-at work (with ``--no-wait``); 130 interrupted.
+a session is held (``routine``), one of several strategies could not begin (``first-train``, ``add-strategy``),
+something is wrong or behind (``status``), no proof (``prove``); 4 another process is at work (with ``--no-wait``);
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import logging
 import sys
 from pathlib import Path
 
-from rollforward.cli.pool.arguments import integer, non_negative, positive, seconds
+from rollforward.cli.arguments import integer, non_negative, positive, seconds
 
 EXIT_LOOK, EXIT_BUSY = 3, 4
 
@@ -34,7 +35,8 @@ _ACTIONS = {
 }
 _CODES = (
     "Exit codes: 0 done; 1 an error; 2 a wrong command line; 3 done, and somebody has to look: a session is held "
-    "(routine), something is wrong or behind (status), no proof (prove); 4 another process is at work (--no-wait)."
+    "(routine), one of several strategies could not begin (first-train, add-strategy), something is wrong or behind "
+    "(status), no proof (prove); 4 another process is at work (--no-wait)."
 )
 
 _Actions = argparse._SubParsersAction  # noqa: SLF001  # argparse has no public name for it

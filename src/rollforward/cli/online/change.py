@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from rollforward.cli.online import EXIT_LOOK
-from rollforward.cli.online.opened import from_file, open_manager, say, strategy_of, write_frame
+from rollforward.cli.online.opened import frame_file, from_file, open_manager, say, strategy_of, write_frame
 from rollforward.cli.online.shown import entry_document, entry_text, held_of, is_held
+from rollforward.settings.words import counted
+from rollforward.workflow.online.ledger.entry import NOT_BEGUN
 
 if TYPE_CHECKING:
     import argparse
 
     from rollforward.workflow.online.ledger.entry import Entry
+    from rollforward.workflow.online.manager import OnlineManager
 
 _NOTHING = "Nothing was to be done. Recorded already:\n"
 
@@ -21,38 +24,40 @@ def routine(arguments: argparse.Namespace) -> int:
     manager = open_manager(arguments)
     before = manager.chain.head()
     entry = cast("Entry", manager.routine(arguments.time, redo=arguments.redo))
-    done = [entry]
-    while before is not None and done[0].previous is not None and done[0].seq > before.seq + 1:
-        done.insert(0, manager.chain.entry(done[0].previous))  # sessions that were missed
-    text = "\n".join(map(entry_text, done))
-    say(arguments, [entry_document(one) for one in done], text if _is_new(entry, before) else _NOTHING + text)
-    new = [one for one in done if _is_new(one, before)]  # what was held before may have been accepted
+    new = _recorded_since(manager, before)
+    shown = new or [entry]
+    text = "\n".join(map(entry_text, shown))
+    say(arguments, [entry_document(one) for one in shown], text if new else _NOTHING + text)
+    # What was held before may have been accepted.
     return EXIT_LOOK if any(map(held_of, new)) or is_held(manager.chain.head()) else 0
 
 
 def first_train(arguments: argparse.Namespace) -> int:
-    """Train what the strategies of a file begin with."""
+    """Train what the strategies of a file begin with; 3 if one of them could not."""
     manager = from_file(arguments)
     before = manager.head()
-    _say(arguments, manager.first_train(), before)
-    return 0
+    entry = manager.first_train()
+    _say(arguments, entry, before)
+    return _code_of_beginning(entry, before)
 
 
 def add_strategy(arguments: argparse.Namespace) -> int:
-    """Add the strategies of a file that the ledger does not have yet."""
+    """Add the strategies of a file that the ledger does not have yet; 3 if one of them could not begin."""
     manager = from_file(arguments)
     new, manager.strategies = manager.strategies, []
     before = manager.head()
-    _say(arguments, manager.add_strategy(new), before)
-    return 0
+    entry = manager.add_strategy(new)
+    _say(arguments, entry, before)
+    return _code_of_beginning(entry, before)
 
 
 def simulate(arguments: argparse.Namespace) -> int:
     """Do all sessions as if it were live."""
+    out = frame_file(arguments.out) if arguments.out else None
     manager = from_file(arguments)
     signals = manager.simulate(arguments.end)
-    if arguments.out:
-        write_frame(signals, arguments.out)
+    if out is not None:
+        write_frame(signals, out)
     days = signals.index.get_level_values("datetime")
     entries = manager.chain.entries()
     document: dict[str, Any] = {
@@ -63,8 +68,11 @@ def simulate(arguments: argparse.Namespace) -> int:
         "first": str(days.min()).removesuffix(" 00:00:00") if len(days) else None,
         "last": str(days.max()).removesuffix(" 00:00:00") if len(days) else None,
     }
-    text = "{name}: {entries} entries, {trained} folds trained, {signals} signals from {first} to {last}"
-    say(arguments, document, text.format(**document))
+    text = (
+        f"{manager.name}: {counted(len(entries), 'entry', 'entries')}, {counted(document['trained'], 'fold')} trained, "
+        f"{counted(len(signals), 'signal')}"
+    )
+    say(arguments, document, text + (f" from {document['first']} to {document['last']}" if len(days) else ""))
     return 0
 
 
@@ -107,6 +115,20 @@ def accept(arguments: argparse.Namespace) -> int:
 def _say(arguments: argparse.Namespace, entry: Entry, before: Entry | None = None) -> None:
     text = entry_text(entry)
     say(arguments, entry_document(entry), text if _is_new(entry, before) else _NOTHING + text)
+
+
+def _recorded_since(manager: OnlineManager, before: Entry | None) -> list[Entry]:
+    """Read what was recorded after what was the head: sessions that were missed, and what was tried again."""
+    found: list[Entry] = []
+    entry = manager.chain.head()
+    while entry is not None and _is_new(entry, before):
+        found.insert(0, entry)
+        entry = None if entry.previous is None else manager.chain.entry(entry.previous)
+    return found
+
+
+def _code_of_beginning(entry: Entry, before: Entry | None) -> int:
+    return EXIT_LOOK if _is_new(entry, before) and NOT_BEGUN in entry.extra else 0
 
 
 def _is_new(entry: Entry, before: Entry | None) -> bool:

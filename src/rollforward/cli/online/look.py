@@ -10,9 +10,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from rollforward.cli.online import EXIT_LOOK
-from rollforward.cli.online.opened import open_manager, say, strategy_of, write_frame
+from rollforward.cli.online.opened import frame_file, open_manager, say, strategy_of, write_frame
 from rollforward.cli.online.shown import entry_document, entry_line, model_text, records
 from rollforward.cli.tables import show
+from rollforward.settings.words import counted
+from rollforward.workflow.online.ledger.book import moment_of
 from rollforward.workflow.online.ledger.entry import to_plain
 from rollforward.workflow.online.proof import prove
 from rollforward.workflow.online.status import status
@@ -51,7 +53,7 @@ def show_log(arguments: argparse.Namespace) -> int:
         return _show_switches(arguments, manager)
     entries = manager.chain.entries()
     if arguments.as_known_at is not None:
-        moment = pd.Timestamp(arguments.as_known_at).to_pydatetime().astimezone()  # without a zone: local time
+        moment = moment_of(arguments.as_known_at)
         entries = [entry for entry in entries if entry.recorded_at is not None and entry.recorded_at <= moment]
     if arguments.json:
         print(json.dumps([entry_document(entry) for entry in entries], indent=2))
@@ -93,10 +95,11 @@ def _show_switches(arguments: argparse.Namespace, manager: OnlineManager) -> int
 
 def show_signals(arguments: argparse.Namespace) -> int:
     """Print the published signals."""
+    out = frame_file(arguments.out) if arguments.out else None
     found = open_manager(arguments).get_signals(arguments.start, arguments.end, arguments.as_known_at)
-    if arguments.out:
-        write_frame(found, arguments.out)
-        print(f"{len(found)} signals: {arguments.out}")
+    if out is not None:
+        write_frame(found, out)
+        print(f"{counted(len(found), 'signal')}: {arguments.out}")
     elif arguments.json:
         print(json.dumps(records(found.reset_index())))
     else:
@@ -132,4 +135,4 @@ def _table(rows: Iterable[Mapping[str, str]], title: str) -> None:
 
 
 def _date(value: Any) -> str:
-    return "" if value is None or value != value else str(value.date())  # noqa: PLR0124  # NaT
+    return "" if pd.isna(value) else str(value.date())

@@ -12,6 +12,7 @@ import yaml
 from rollforward import settings
 from rollforward.errors import DataSourceError, OnlineError, SettingsError, TaskError
 from rollforward.instantiate import init_instance_by_config
+from rollforward.serialize import save_object
 from rollforward.settings.nearest import did_you_mean
 from rollforward.workflow.online.manager import OnlineManager
 from rollforward.workflow.online.strategy import OnlineStrategy, RollingStrategy
@@ -35,6 +36,7 @@ _ONLINE = (
     "calendar",
     "registry",
 )
+_FRAME_KINDS = (".csv", ".parquet", ".pkl")
 _STRATEGY = ("task", "rolling", "role", "ahead", "promotion")
 
 
@@ -74,24 +76,23 @@ def from_file(arguments: argparse.Namespace) -> OnlineManager:
     return OnlineManager(strategies, **{**online, **_changes(arguments)})
 
 
-def write_frame(found: Any, file: str) -> None:
-    """Write a frame or a Series into a file of the kind that its name says.
+def frame_file(file: str) -> Path:
+    """Check the name of a file that a frame is to be written into, before the work that makes the frame.
 
     Raises
     ------
     SettingsError
-        If it is another kind.
+        If its kind takes no frame.
     """
     path = Path(file)
-    frame = found.to_frame() if found.ndim == 1 else found
-    if path.suffix == ".csv":
-        frame.to_csv(path)
-    elif path.suffix == ".parquet":
-        frame.to_parquet(path)
-    elif path.suffix == ".pkl":
-        frame.to_pickle(path)
-    else:
+    if path.suffix not in _FRAME_KINDS:
         raise SettingsError(f"--out is {file!r}.", "a name that ends in .csv, .parquet or .pkl.", "Change the name.")
+    return path
+
+
+def write_frame(found: Any, path: Path) -> None:
+    """Write a frame or a Series into a file of `frame_file`."""
+    save_object(found.to_frame() if found.ndim == 1 else found, path)
 
 
 def say(arguments: argparse.Namespace, document: Any, text: str) -> None:

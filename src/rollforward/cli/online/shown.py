@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rollforward.workflow.online.ledger.entry import ACCEPTS, PROMOTE, REVISES, ROUTINE
+from rollforward.settings.words import counted
+from rollforward.workflow.online.ledger.entry import ACCEPTS, NOT_BEGUN, PROMOTE, REVISES, ROUTINE
 from rollforward.workflow.online.marks import held_in
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from rollforward.workflow.online.ledger.entry import Entry
-    from rollforward.workflow.online.ledger.parts import ModelRef
+    from rollforward.workflow.online.ledger.parts import ModelRef, Publication
 
 _DEFINITION = "definition"
 
@@ -38,12 +39,13 @@ def is_held(entry: Entry | None) -> bool:
 
 def entry_line(entry: Entry) -> dict[str, str]:
     """Give what a line of a table says of an entry."""
-    merged = next((one for one in entry.publications if not one.strategy), None)
+    merged = _merged(entry)
     notes = ["done again"] if REVISES in entry.extra else []
     notes += [f"held: {why}" for why in held_of(entry).values()]
     notes += ["partial"] if merged is not None and merged.partial and not held_of(entry) else []
     notes += [f"{name} goes to {role}" for name, role in entry.extra.get("promotions", {}).get("roles", {}).items()]
     notes += [f"{_session(entry.extra[ACCEPTS])} stays as it is"] if ACCEPTS in entry.extra else []
+    notes += [f"{name} could not begin: {why}" for name, why in entry.extra.get(NOT_BEGUN, {}).items()]
     notes += [str(entry.extra["reason"])] if "reason" in entry.extra else []
     notes += [switch.reason for switch in entry.switches if entry.kind != ROUTINE or not notes]
     return {
@@ -61,8 +63,10 @@ def entry_line(entry: Entry) -> dict[str, str]:
 def entry_text(entry: Entry) -> str:
     """Say in some lines what was done."""
     line = entry_line(entry)
-    head = f"{entry.kind} {line['session']}: {len(entry.trained)} folds trained, {len(entry.switches)} switches"
-    lines = [head + (f", {line['signals']} signals" if line["signals"] else "") + f" ({entry.run_id})"]
+    merged = _merged(entry)
+    parts = [f"{counted(len(entry.trained), 'fold')} trained", counted(len(entry.switches), "switch", "switches")]
+    parts += [] if merged is None else [counted(merged.n_rows, "signal")]
+    lines = [f"{entry.kind} {line['session']}: {', '.join(parts)} ({entry.run_id})"]
     lines += [
         f"  {switch.strategy}: {', '.join(map(model_text, switch.models)) or 'nothing'} from "
         f"{switch.effective.date()} ({switch.reason})"
@@ -75,8 +79,13 @@ def entry_text(entry: Entry) -> str:
     decided = entry.extra.get("promotions", {})
     lines += [f"  {name} goes to {role}" for name, role in decided.get("roles", {}).items()]
     lines += [f"  judged {name}: {reason}" for name, reason in decided.get("decisions", {}).items()]
+    lines += [f"  NOT BEGUN {name}: {why}" for name, why in entry.extra.get(NOT_BEGUN, {}).items()]
     lines += [f"  HELD {_session(session)}: {why}" for session, why in held_of(entry).items()]
     return "\n".join(lines)
+
+
+def _merged(entry: Entry) -> Publication | None:
+    return next((one for one in entry.publications if not one.strategy), None)
 
 
 def _session(mark: str) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 
-from rollforward.cli.pool.arguments import add_selection, integer, non_negative, positive, seconds
+from rollforward.cli.arguments import integer, non_negative, positive, seconds
+from rollforward.cli.pool.arguments import add_selection
 
 _ACTIONS = {
     "list": "look.show_list",

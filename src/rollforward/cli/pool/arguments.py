@@ -1,16 +1,12 @@
-"""What the arguments of the command line may be. Nothing heavy is loaded here."""
+"""How tasks are chosen on the command line. Nothing heavy is loaded here."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 from typing import Any
 
 STATUSES = ("waiting", "running", "part_done", "done", "failed")
-
-_TIME = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)\s*(?P<unit>[smhd]?)")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def add_selection(action: argparse.ArgumentParser, *, ids: bool) -> None:
@@ -47,39 +43,4 @@ def statuses(text: str) -> list[str]:
             raise argparse.ArgumentTypeError(f"{status!r} is no status; one of {', '.join(STATUSES)}")
     if not found:
         raise argparse.ArgumentTypeError(f"no status; one of {', '.join(STATUSES)}")
-    return found
-
-
-def non_negative(text: str) -> float:
-    """Read a length of time: seconds, or a number with ``s``, ``m``, ``h`` or ``d``."""
-    match = _TIME.fullmatch(text.strip())
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time; seconds, or a number with s, m, h or d")
-    return float(match["number"]) * _UNITS[match["unit"]]
-
-
-def seconds(text: str) -> float:
-    """Read a length of time that is not zero."""
-    found = non_negative(text)
-    if found == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time")
-    return found
-
-
-def integer(text: str) -> int:
-    """Read a whole number that both stores can hold."""
-    try:
-        found = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
-    if not -(2**31) <= found < 2**31:
-        raise argparse.ArgumentTypeError(f"{text} is out of range: -2**31 to 2**31 - 1")
-    return found
-
-
-def positive(text: str) -> int:
-    """Read a whole number above zero."""
-    found = integer(text)
-    if found < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above zero")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from rollforward.cli.exits import ERROR, USAGE
 from rollforward.cli.pool.opened import chosen, open_filled_pool, say
 from rollforward.workflow.task.store.base import DONE, FAILED, PART_DONE, RUNNING, WAITING
 from rollforward.workflow.task.store.query import parse
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from rollforward.workflow.task.manage import TaskManager
 
-_EXIT_NO, _EXIT_USAGE = 1, 2
 _OPEN, _ENDED = (WAITING, RUNNING, PART_DONE), (DONE, FAILED)
 
 
@@ -77,7 +77,7 @@ def _if_meant(
     if not arguments.yes:
         if arguments.json or not sys.stdin.isatty():
             print(f"rollforward pool {arguments.action}: there is nobody to ask; add --yes.", file=sys.stderr)
-            return _EXIT_USAGE
+            return USAGE
         counts = manager.store.count(parse(query))
         told = ", ".join(f"{count:,} {status}" for status, count in counts.items())
         if not counts:
@@ -87,7 +87,7 @@ def _if_meant(
         print("This cannot be taken back. Type yes to go on: ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             print("Nothing was changed.", file=sys.stderr)
-            return _EXIT_NO
+            return ERROR
     return _said(arguments, do(), done)
 
 

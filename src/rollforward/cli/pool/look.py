@@ -6,9 +6,9 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
+from rollforward.cli.exits import USAGE
 from rollforward.cli.pool import documents, tables
-from rollforward.cli.pool.opened import chosen, full_id, open_filled_pool, open_pool, say
-from rollforward.workflow.task.manage import TaskManager
+from rollforward.cli.pool.opened import PATIENCE, chosen, full_id, open_filled_pool, open_pool, say
 from rollforward.workflow.task.overview import Viewer, n_workers
 from rollforward.workflow.task.store.opening import open_store
 from rollforward.workflow.task.store.query import parse
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     import argparse
 
     from rollforward.workflow.task.store.base import StoredTask
-
-_EXIT_USAGE = 2
 
 
 def show_list(arguments: argparse.Namespace) -> int:
@@ -42,9 +40,9 @@ def show_list(arguments: argparse.Namespace) -> int:
 def _list_pools(arguments: argparse.Namespace) -> int:
     if arguments.filter or arguments.status:
         print("rollforward pool list: --filter and --status choose tasks: name the POOL.", file=sys.stderr)
-        return _EXIT_USAGE
-    store = open_store("any", arguments.store)
-    overviews = [Viewer(TaskManager(name, open_store(name, arguments.store)).store).look() for name in store.pools()]
+        return USAGE
+    store = open_store("any", arguments.store, patience=PATIENCE)
+    overviews = [Viewer(open_store(name, arguments.store, patience=PATIENCE)).look() for name in store.pools()]
     if arguments.json:
         print(json.dumps([documents.counted(overview) for overview in overviews], indent=2))
     elif overviews:

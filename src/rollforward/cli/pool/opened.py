@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Seconds that somebody at a keyboard waits for a server.
-_PATIENCE = 5.0
+PATIENCE = 5.0
 
 
-def open_pool(arguments: argparse.Namespace, *, patience: float = _PATIENCE) -> TaskManager:
+def open_pool(arguments: argparse.Namespace, *, patience: float = PATIENCE) -> TaskManager:
     """Open a pool, which may have no tasks yet."""
     return TaskManager(arguments.pool, open_store(arguments.pool, arguments.store, patience=patience))
 
 
-def open_filled_pool(arguments: argparse.Namespace, *, patience: float = _PATIENCE) -> TaskManager:
+def open_filled_pool(arguments: argparse.Namespace, *, patience: float = PATIENCE) -> TaskManager:
     """Open a pool that has tasks.
 
     Raises

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from rollforward.cli.exits import INTERRUPTED, LOOK, WAITING
 from rollforward.cli.pool import documents
 from rollforward.cli.pool.opened import chosen, open_filled_pool, open_pool
 from rollforward.cli.pool.shown import Documents, Lines, Screen, Shown, counts_line
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from rollforward.workflow.task.manage import TaskManager
     from rollforward.workflow.task.store.base import StoredTask
 
-_EXIT_FAILED, _EXIT_TIMEOUT, _EXIT_INTERRUPTED = 3, 4, 130
 _WATCH_PATIENCE, _WAIT_PATIENCE = 2.0, 30.0
 
 
@@ -44,10 +44,10 @@ def watch(arguments: argparse.Namespace) -> int:
                     pace.see(overview)
                     shown.show(overview, pace)
                     if arguments.until_done and 0 < overview.total == overview.ended:
-                        return _EXIT_FAILED if overview.counts[FAILED] else 0
+                        return LOOK if overview.counts[FAILED] else 0
                 time.sleep(arguments.interval)
     except KeyboardInterrupt:
-        return _EXIT_INTERRUPTED if arguments.until_done else 0
+        return INTERRUPTED if arguments.until_done else 0
 
 
 def _shown(arguments: argparse.Namespace, url: str) -> Shown:
@@ -70,16 +70,16 @@ def wait(arguments: argparse.Namespace) -> int:
     try:
         failed = manager.wait(query, arguments.timeout, arguments.on_failed, False if arguments.quiet else progress)
     except TaskFailedError as error:
-        outcome, code = "failed", _EXIT_FAILED
+        outcome, code = "failed", LOOK
         print(f"rollforward: {printable(str(error))}", file=sys.stderr)
     except PoolTimeoutError as error:
-        outcome, code = "timeout", _EXIT_TIMEOUT
+        outcome, code = "timeout", WAITING
         print(f"rollforward: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("rollforward: no longer waiting; the tasks go on.", file=sys.stderr)
-        return _EXIT_INTERRUPTED
+        return INTERRUPTED
     if failed:
-        outcome, code = "failed", _EXIT_FAILED
+        outcome, code = "failed", LOOK
     _say_waited(arguments, manager, query, outcome, failed, time.monotonic() - began)
     return code
 

@@ -6,9 +6,12 @@ import re
 from typing import TYPE_CHECKING
 
 from rollforward.cli.stored.arguments import STATUSES
+from rollforward.settings.nearest import did_you_mean
 
 if TYPE_CHECKING:
     import argparse
+
+    from rollforward.workflow.mlflow_backend.inventory import FoundRun
 
 _PLAIN = re.compile(r"[\w./-]+")
 _COLUMNS = {
@@ -47,8 +50,31 @@ def order_of(key: str | None, *, ascending: bool) -> list[str] | None:
         return ["attributes.start_time ASC"] if ascending else None
     column = _COLUMNS.get(key)
     if column is None:
-        group, _, name = key.partition(".")
-        group, name = (group, name) if group in _GROUPS and name else ("metrics", key)
+        group, name = _split(key)
         column = f"{group}.{name}" if _PLAIN.fullmatch(name) else f"{group}.`{name}`"
     is_text = column.startswith(("params.", "tags.")) or key in ("name", "status")
     return [f"{column} {'ASC' if is_text != ascending else 'DESC'}", "attributes.start_time DESC"]
+
+
+def lacked(run: FoundRun, key: str | None) -> str:
+    """Say what the first of some sorted runs lacks of what they are sorted by, and so do all; empty if nothing.
+
+    Parameters
+    ----------
+    run
+        The first one: those that lack it are last.
+    key
+        As in `order_of`.
+    """
+    if key is None or key in _COLUMNS:
+        return ""
+    group, name = _split(key)
+    known = {"metrics": run.metrics, "params": run.params, "tags": run.tags}.get(group)
+    if known is None or name in known:
+        return ""
+    return f"no run has the {group[:-1]} {name!r}. {did_you_mean(name, known, otherwise='The newest are first.')}"
+
+
+def _split(key: str) -> tuple[str, str]:
+    group, _, name = key.partition(".")
+    return (group, name) if group in _GROUPS and name else ("metrics", key)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rollforward.cli.stored import documents, tables
-from rollforward.cli.stored.filters import filter_of, order_of
+from rollforward.cli.stored.filters import filter_of, lacked, order_of
 from rollforward.workflow.mlflow_backend.inventory import artifacts_of, find_runs, list_all
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ def list_runs(store: Store, arguments: argparse.Namespace) -> int:
         )
     )
     shown = found[: arguments.limit]
+    if shown and (lack := lacked(shown[0], arguments.sort)):
+        print(f"rollforward runs list: {lack}", file=sys.stderr)
     if arguments.json:
         print(json.dumps([documents.brief_run(store, run) for run in shown], indent=2))
         return 0

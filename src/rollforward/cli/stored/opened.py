@@ -132,12 +132,24 @@ class Store:
         return [run for run in found if run.name == text]
 
 
+def choose_store(uri: str | None) -> str:
+    """Let a command look into the store that it names, or that of this directory, and return the address.
+
+    Raises
+    ------
+    TrackingError
+        If there is none: a look into it would make it one.
+    """
+    if uri:
+        settings.init(uri=uri)
+    chosen = R.get_uri()
+    check_is_there(chosen)
+    return chosen
+
+
 def open_store(arguments: argparse.Namespace) -> Store:
     """Open the store that the command line names, or that of this directory; nothing is created."""
-    if arguments.uri:
-        settings.init(uri=arguments.uri)
-    uri = R.exp_manager.uri
-    check_is_there(uri)
+    uri = choose_store(arguments.uri)
     return Store(uri, list_all(uri))
 
 

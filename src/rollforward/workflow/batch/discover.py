@@ -99,7 +99,7 @@ def select(entries: Sequence[Entry], wanted: Selection) -> list[Entry]:
     SettingsError
         If a model, a dataset or a universe does not exist, or if nothing is left.
     """
-    models = {entry.model.lower(): entry.model for entry in entries}
+    models = {entry.model for entry in entries}
     for option, names in (("--models", wanted.models), ("--exclude", wanted.exclude)):
         _refuse_unknown(option, names, models)
     chosen, left_out = ({name.lower() for name in names} for names in (wanted.models, wanted.exclude))
@@ -114,7 +114,7 @@ def select(entries: Sequence[Entry], wanted: Selection) -> list[Entry]:
             raise SettingsError(
                 f"{option} is {name!r}.",
                 f"a part of the name of a workflow file: {', '.join(known) or 'there is none'}.",
-                did_you_mean(name.lower(), known, otherwise="See what there is with --list."),
+                did_you_mean(name, known, otherwise="See what there is with --list."),
             )
     ending = [*_parts(wanted.dataset), *_parts(wanted.universe)]
     result = [entry for entry in kept if not ending or _ends(entry, ending)]
@@ -161,14 +161,14 @@ def _says_something(path: Path) -> bool:
     return any(line.strip() and not line.strip().startswith("#") for line in lines)
 
 
-def _refuse_unknown(option: str, names: Sequence[str], models: dict[str, str]) -> None:
+def _refuse_unknown(option: str, names: Sequence[str], models: set[str]) -> None:
     for name in names:
-        if name.lower() not in models:
-            near = did_you_mean(name.lower(), models, otherwise="See what there is with --list.")
-            known = ", ".join(models.values())
-            for lower, spelt in models.items():
-                near = near.replace(repr(lower), repr(spelt))
-            raise SettingsError(f"{option} names {name!r}.", f"one of {known}.", near)
+        if name.lower() not in {model.lower() for model in models}:
+            raise SettingsError(
+                f"{option} names {name!r}.",
+                f"one of {', '.join(sorted(models, key=str.lower))}.",
+                did_you_mean(name, models, otherwise="See what there is with --list."),
+            )
 
 
 def _has(entry: Entry, name: str) -> bool:

@@ -24,6 +24,7 @@ import filelock
 
 from rollforward.errors import ModelEnvironmentError, SettingsError
 from rollforward.serialize.atomic import atomic_write
+from rollforward.workflow.batch.folders import make_folder
 from rollforward.workflow.batch.installers import commands, find_python, find_tool, interpreter, run_logged
 from rollforward.workflow.batch.own import Own, own_requirement
 from rollforward.workflow.batch.requirements import requirement_lines
@@ -38,6 +39,7 @@ _WHOLE = "rollforward-environment.json"
 _DIGITS = 16
 _NAME = re.compile(f"[0-9a-f]{{{_DIGITS}}}")
 _TAIL = 4000
+_OPTION = "--envs"
 # As pip, uv and venv begin it.
 _ERROR = re.compile(r"(error\b|\u00d7|[\w.]*Error:)", re.IGNORECASE)
 
@@ -116,7 +118,7 @@ class Environments:
         if found is not None:
             return found
         key = self.key(requirements)
-        self._create()
+        make_folder(self.folder, _OPTION)
         with self._locked(key):
             # Who held the lock before may have made it.
             return self.find(requirements) or self._make(self.folder / key, requirements, log)
@@ -124,7 +126,7 @@ class Environments:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keep `clean` from deleting anything for the length of a block."""
-        self._create()
+        make_folder(self.folder, _OPTION)
         path = self.folder / f"in-use-{uuid.uuid4().hex}.lock"
         try:
             with filelock.FileLock(path):
@@ -156,16 +158,6 @@ class Environments:
                     _remove(place)
                 gone.append(place.name)
         return gone
-
-    def _create(self) -> None:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SettingsError(
-                f"The folder of environments {self.folder} cannot be made: {error}.",
-                "a folder that can be written.",
-                "Choose another one: --envs DIR.",
-            ) from error
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[None]:

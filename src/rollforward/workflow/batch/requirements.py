@@ -11,15 +11,15 @@ from rollforward.errors import DataSourceError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_INCLUDE = re.compile(r"^(?:-r|-c|--requirement|--constraint)[ =]?\s*(?P<path>\S+)")
+_INCLUDE = re.compile(r"^(?:-r|--requirement|(?P<limits>-c|--constraint))[ =]?\s*(?P<path>\S+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 
 
 def requirement_lines(path: Path) -> list[str]:
     """Read the lines of a requirements file that say something.
 
-    Files that it includes take the place of their names, and a package file that it names is followed by the SHA-256
-    of its content, so that lines that are equal ask for the same.
+    Files that it includes take the place of their names, each line of a constraints file marked as one, and a package
+    file that it names is followed by the SHA-256 of its content, so that lines that are equal ask for the same.
 
     Raises
     ------
@@ -46,7 +46,8 @@ def _lines(path: Path, above: frozenset[Path]) -> list[str]:
             # Where an include stands is where the path begins, as pip reads it.
             inner = (path.parent / included["path"]).resolve()
             if inner not in above:
-                found += _lines(inner, above | {path.resolve()})
+                mark = "-c " if included["limits"] else ""
+                found += [f"{mark}{one}" for one in _lines(inner, above | {path.resolve()})]
         elif line:
             found.append(line + _content_of(line, path.parent))
     return found

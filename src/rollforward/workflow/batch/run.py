@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 from rollforward.errors import SettingsError
 from rollforward.report.models import models_page
 from rollforward.report.saving import save_page
+from rollforward.settings.words import counted
 from rollforward.workflow import R
 from rollforward.workflow.batch import parent as stored
 from rollforward.workflow.batch.discover import Selection, find_entries, select
+from rollforward.workflow.batch.folders import make_folder
 from rollforward.workflow.batch.jobs import BAD, Job, plan_jobs, slug
 from rollforward.workflow.batch.running import Runner
 from rollforward.workflow.batch.table import Table, make_table, markdown, summary_metrics
@@ -182,7 +184,7 @@ def run_batch(batch: Batch, progress: bool | None = None) -> BatchResult:
     """
     jobs = batch.jobs()
     _check_environments(batch, jobs)
-    _create(batch.out)
+    make_folder(batch.out, "--out")
     with one_at_a_time(R.get_uri(), batch.experiment, f"run-all {batch.title}"), sigterm_as_exception():
         before = None if batch.fresh else stored.find_parent(stored.find_experiment(batch.experiment), batch.title)
         with R.start(
@@ -221,15 +223,6 @@ def _check_environments(batch: Batch, jobs: Sequence[Job]) -> None:
                 batch.environments.key(needs)
 
 
-def _create(out: Path) -> None:
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(
-            f"--out is '{out}', which cannot be made: {error}.", "a folder.", "Choose another one."
-        ) from error
-
-
 def _finish(batch: Batch, jobs: list[Job], parent: Recorder) -> BatchResult:
     table = make_table(jobs, batch.metrics, batch.sort, ascending=batch.ascending)
     result = BatchResult(table, jobs, parent, batch.out)
@@ -252,8 +245,8 @@ def _finish(batch: Batch, jobs: list[Job], parent: Recorder) -> BatchResult:
 
 
 def _note(batch: Batch, jobs: Sequence[Job]) -> str:
-    n_models = len({job.entry.label for job in jobs})
+    models = counted(len({job.entry.label for job in jobs}), "model")
     return (
-        f"{n_models} models of `{batch.folder.name}`, {batch.times} runs each. The runs are the children of this run; "
-        f"open `{PAGE}` first."
+        f"{models} of `{batch.folder.resolve().name}`, {counted(batch.times, 'run')} each. The runs are the children "
+        f"of this run; open `{PAGE}` first."
     )

@@ -49,8 +49,8 @@ class Cell:
 
     def text(self, digits: int = 4) -> str:
         """Write mean and deviation."""
-        mean = _number(self.mean, digits)
-        return mean if self.std is None else f"{mean} ± {_number(self.std, digits)}"
+        mean = f"{self.mean:z.{digits}f}"
+        return mean if self.std is None else f"{mean} ± {self.std:.{digits}f}"
 
 
 @dataclass(frozen=True)
@@ -249,13 +249,6 @@ def tail_of(job: Job) -> str:
 def _unknown(name: str, known: set[str]) -> str:
     others = f"There is {', '.join(sorted(known - {MODEL_COLUMN})) or 'none at all'}."
     return f"No finished run has the metric {name!r}. {did_you_mean(name, known, otherwise=others)}"
-
-
-def _number(value: float, digits: int) -> str:
-    if math.isnan(value):
-        return "nan"
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text
 
 
 def _plain(value: float | None) -> float | None:

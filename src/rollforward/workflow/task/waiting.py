@@ -40,7 +40,8 @@ def wait_for(
 ) -> list[StoredTask]:
     """Wait until tasks are done or failed; see `TaskManager.wait`.
 
-    `check` is called at each look, and may raise. A task of the status `enough` counts as done.
+    `check` is called at each look, and raises what has stopped workers of this process; without it, nobody may be at
+    work, which is said. A task of the status `enough` counts as done.
     """
     began = time.monotonic()
     watch = _LonelyWatch(store)
@@ -62,9 +63,10 @@ def wait_for(
                     f"all of them within {timeout:g} s.",
                     watch.state() or "Wait longer, or start more workers.",
                 )
-            if check is not None:
+            if check is None:
+                watch.look(counts)
+            else:
                 check()
-            watch.look(counts)
             left = pause if timeout is None else min(pause, timeout - waited)
             time.sleep(max(left, 0.001))
             pause = min(1.5 * pause, _LONGEST_PAUSE)

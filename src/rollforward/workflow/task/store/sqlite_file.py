@@ -88,7 +88,7 @@ class SqliteFile:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection | None]:
-        """Lend a connection for one reading statement after another; ``None`` while there is no file."""
+        """Lend a connection for one reading statement after another; ``None`` while there is no task store."""
         with self._mapped():
             yield self._connection(create=False)
 
@@ -126,6 +126,9 @@ class SqliteFile:
                 "Create it, or name another file: init(task_store=...).",
             )
         opened = _Connection(self.path)
+        if not create and _version(opened.db) == 0:
+            # Of another program, or just being made: a look makes no task store of it.
+            return None
         _prepare(opened.db, self.path)
         self._local.connection = opened
         return opened.db
@@ -185,12 +188,12 @@ _REMEDIES = {
 
 def _prepare(db: sqlite3.Connection, path: Path) -> None:
     db.execute("PRAGMA synchronous = FULL")
-    if db.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+    if _version(db) == _VERSION:
         return
     _warn_of_remote_disk(path)
     _use_wal(db, path)
     db.execute("BEGIN IMMEDIATE")
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(db)
     if version > _VERSION:
         db.execute("ROLLBACK")
         raise PoolError(
@@ -202,6 +205,11 @@ def _prepare(db: sqlite3.Connection, path: Path) -> None:
         db.execute(statement)
     db.execute(f"PRAGMA user_version = {_VERSION}")
     db.execute("COMMIT")
+
+
+def _version(db: sqlite3.Connection) -> int:
+    found: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return found
 
 
 def _use_wal(db: sqlite3.Connection, path: Path) -> None:
