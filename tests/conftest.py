@@ -13,6 +13,8 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 
 from rollforward import settings
 
@@ -22,10 +24,26 @@ os.environ.update(_NO_TELEMETRY)
 
 _MONGO = os.environ.get("ROLLFORWARD_TEST_MONGO")
 _MONGOD_VENV = os.environ.get("ROLLFORWARD_MONGOD_VENV", Path(__file__).parent.parent / ".mongod-venv")
+_WITH_QLIB = {name: os.environ.get(f"ROLLFORWARD_TEST_{name.upper()}") for name in ("adapter", "oracle")}
 _FOREIGN = ("MLFLOW_", "ROLLFORWARD_", "_QLIB_", "GIT_")
+# How wide and colourful a terminal is, and the way to other machines: here there are none.
+_OF_THE_MACHINE = {
+    *("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "PYTHON_COLORS", "TTY_COMPATIBLE", "TTY_INTERACTIVE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
+}
+
+
+# How long an example takes says how busy the machine is. In CI the examples are the same each time.
+examples.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=os.environ.get("CI") == "true"
+)
+examples.load_profile("patient")
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # What a shell starts in the background ignores Ctrl-C, and so would all that is started here.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # MLflow's own use of SQLAlchemy 2.1, which no one outside can change; a user does not see it.
     config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy is deprecated")
 
@@ -33,8 +51,10 @@ def pytest_configure(config):
 @pytest.fixture(autouse=True)
 def _clean_process(monkeypatch, tmp_path):
     """Every test starts in an empty folder, without settings, and ends without an active run."""
-    for name in [name for name in os.environ if name.startswith(_FOREIGN) and name not in _NO_TELEMETRY]:
-        monkeypatch.delenv(name)
+    for name in list(os.environ):
+        is_foreign = name.startswith(_FOREIGN) and name not in _NO_TELEMETRY
+        if is_foreign or name.upper() in _OF_THE_MACHINE:
+            monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))  # where journals go
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where copies of remote artifacts go
@@ -107,7 +127,7 @@ class Mongod:
         ]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         direct = self.url.replace("replicaSet=rs0", "directConnection=true")
-        with pymongo.MongoClient(direct, serverSelectionTimeoutMS=30_000) as client:
+        with pymongo.MongoClient(direct, serverSelectionTimeoutMS=120_000) as client:
             if "setName" not in client.admin.command("hello"):
                 member = {"_id": 0, "host": f"127.0.0.1:{self.port}"}
                 try:
@@ -115,7 +135,7 @@ class Mongod:
                 except pymongo.errors.OperationFailure as error:
                     if error.codeName not in ("AlreadyInitialized", "InvalidReplicaSetConfig"):
                         raise
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 120
             while not client.admin.command("hello")["isWritablePrimary"]:
                 assert time.monotonic() < deadline, (self.folder / "mongod.log").read_text()[-3000:]
                 time.sleep(0.02)
@@ -129,16 +149,40 @@ class Mongod:
         """End it in order."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-            self._process.wait(30)
+            self._process.wait(120)
 
 
 def _mongod_binary():
     found = next(iter(Path(_MONGOD_VENV).glob("lib/python3*/site-packages/fiftyone/db/bin/mongod")), None)
     binary = found or shutil.which("mongod")
     if binary is None:
-        message = "no MongoDB server: scripts/mongod installs one, or set ROLLFORWARD_TEST_MONGO=mongodb://..."
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+        _give_up("no MongoDB server: scripts/mongod installs one, or set ROLLFORWARD_TEST_MONGO=mongodb://...")
     return binary
+
+
+def _give_up(message):
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(message)
+
+
+def _python_with_qlib(name):
+    """Find the Python of an environment that ``scripts/NAME`` makes; the variable names it or its environment."""
+    given = Path(_WITH_QLIB[name] or Path(__file__).parent.parent / f".{name}-venv")
+    python = given if given.is_file() else given / "bin" / "python"
+    if not python.is_file():
+        _give_up(f"no pyqlib: scripts/{name} installs it, or set ROLLFORWARD_TEST_{name.upper()}=/path/to/python")
+    return python
+
+
+@pytest.fixture(scope="session")
+def adapter():
+    """Return the Python that has rollforward and pyqlib together."""
+    return _python_with_qlib("adapter")
+
+
+@pytest.fixture(scope="session")
+def oracle():
+    """Return the Python that has pyqlib and no rollforward."""
+    return _python_with_qlib("oracle")
 
 
 @pytest.fixture(scope="session")

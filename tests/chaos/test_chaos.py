@@ -1,12 +1,13 @@
 """Faults, at random, on real workers and real stores; see docs/explanation/chaos.md."""
 
+import math
 import os
 import subprocess
 import sys
 
 import pytest
 from faults_rig import faults
-from faults_rig.rig import Rig
+from faults_rig.rig import LEASE, Rig
 
 from rollforward import settings
 
@@ -30,7 +31,7 @@ def test_pause(rig, sized, report, kind, whole):
 
 
 def test_terminate(rig, sized, report):
-    report("SIGTERM in mid task", faults.terminate(rig, *sized((1, 1.0, 5.0), (10, 2.0, 3.0))))
+    report("SIGTERM in mid task", faults.terminate(rig, *sized((1, 5.0, 25.0), (10, 2.0, 3.0))))
 
 
 def test_poison(rig, sized, report):
@@ -39,7 +40,8 @@ def test_poison(rig, sized, report):
 
 def test_submit(rig, sized, report):
     figures = faults.submit(rig, sized(200, 1000))
-    assert figures["seconds"] < 5
+    # What is promised of seconds is looked at in the long version, which has a machine of its own.
+    assert figures["seconds"] < sized(math.inf, 5)
     report("the same tasks submitted by 8 processes", figures)
 
 
@@ -47,13 +49,17 @@ def test_outage(own_mongod, tmp_path, sized, report, seed):
     n, seconds, away, n_outages = sized((60, 0.05, 1.0, 1), (1000, 0.05, 5.0, 3))
     with Rig(tmp_path, own_mongod.url, "chaos", seed) as rig:
         figures = faults.outage(rig, own_mongod, n, seconds, away, n_outages)
+    assert figures["longest until a task is claimed again, s"] <= sized(math.inf, 5)
     report("kill -9 of the MongoDB server under load", figures, "MongoDB")
 
 
 @pytest.mark.parametrize("kind", ["run_task", "worker"])
 def test_starve(rig, sized, report, kind):
     where = "of `run_task`" if kind == "run_task" else "of a worker"
-    report(f"a task {where} holds the interpreter for 3 L", faults.starve(rig, *sized((4, 1), (12, 4)), kind=kind))
+    # The lease of a worker has to last: on a machine that does other things too, it may be late to renew it.
+    lease = sized(2 * LEASE, LEASE) if kind == "worker" else LEASE
+    figures = faults.starve(rig, *sized((4, 1), (12, 4)), lease, kind=kind)
+    report(f"a task {where} holds the interpreter for 3 L", figures)
 
 
 def test_full_artifacts(task_store, tracking_uri, tmp_path, sized, report, seed):

@@ -3,6 +3,7 @@
 import json
 import os
 import sqlite3
+import time
 from dataclasses import replace
 
 import pytest
@@ -108,25 +109,30 @@ def test_done_without_a_result(pool, log, one, tmp_path):
 
 def test_a_claim_that_two_have(pool, log, one):
     claim, result = finish(pool, log, "a")
-    log.write("claimed", one, 1)
+    log.write("claimed", one, 1, started=time.time())
     claim.commit(result)
     assert broken(pool, log) == [f"attempt 1 at task {one} was claimed 2 times"]
 
 
-def test_a_claim_that_a_crash_of_the_server_has_undone(pool, log, one):
-    log.write("claimed", one, 1, nonce="undone")
-    log.write("restart")
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_claim_that_a_crash_of_the_server_has_undone(pool, log, one, is_late):
+    began = time.time()
+    if not is_late:
+        log.write("claimed", one, 1, nonce="undone", started=began)
+    log.write("restart", time=time.time())
     claim, result = finish(pool, log, "a")
+    if is_late:
+        log.write("claimed", one, 1, nonce="undone", started=began)
     log.write("refused", one, 1, "b", outcome="committed")
     claim.commit(result)
     assert broken(pool, log) == []
 
 
 def test_a_claim_of_the_name_of_another_one(pool, log, one):
-    log.write("claimed", one, 1, nonce="same")
-    log.write("restart")
+    log.write("claimed", one, 1, nonce="same", started=time.time())
+    log.write("restart", time=time.time())
     claim, result = finish(pool, log, "a")
-    log.write("claimed", one, 1, nonce="same")
+    log.write("claimed", one, 1, nonce="same", started=time.time())
     claim.commit(result)
     assert broken(pool, log) == [f"attempt 1 at task {one} was claimed 2 times", "2 claims have the nonce same"]
 
@@ -134,7 +140,7 @@ def test_a_claim_of_the_name_of_another_one(pool, log, one):
 def test_a_claim_after_the_commit(pool, log, one):
     claim, result = finish(pool, log, "a")
     claim.commit(result)
-    log.write("claimed", one, 2)
+    log.write("claimed", one, 2, started=time.time())
     assert broken(pool, log) == [f"task {one} was claimed again after its commit"]
 
 

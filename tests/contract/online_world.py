@@ -15,18 +15,22 @@ SESSIONS = pd.bdate_range("2020-01-01", "2020-03-31")
 BEGIN, LAST = "2020-02-05", "2020-02-20"
 
 
-def task(source, alpha=1.0):
+# Three folds up to the beginning; or only the last of them, where nothing is asked about those before.
+SEGMENTS = {"train": ("2020-01-02", "2020-01-16"), "test": ("2020-01-22", BEGIN)}
+LAST_FOLD = {"train": ("2020-01-16", "2020-01-30"), "test": (BEGIN, BEGIN)}
+
+
+def task(source, alpha=1.0, segments=SEGMENTS):
     handler = {
         "class": "rollforward.PriceHandler",
         "kwargs": {"source": str(source), "horizon": 1, "features": ["REV1", "REV5"], "infer_processors": []},
     }
-    segments = {"train": ("2020-01-02", "2020-01-16"), "test": ("2020-01-22", "2020-02-05")}
     return {
         "model": {
             "class": "rollforward.SklearnModel",
             "kwargs": {"estimator": "sklearn.linear_model.Ridge", "alpha": alpha},
         },
-        "dataset": {"class": "rollforward.DatasetH", "kwargs": {"handler": handler, "segments": segments}},
+        "dataset": {"class": "rollforward.DatasetH", "kwargs": {"handler": handler, "segments": dict(segments)}},
         "record": ["SignalRecord"],
     }
 
@@ -37,6 +41,7 @@ class World:
     def __init__(self, folder, uri):
         self.source = folder / "prices.csv"
         self.uri = uri
+        self.segments = SEGMENTS
         dates = pd.bdate_range("2019-11-01", "2020-03-31")
         rng = np.random.default_rng(3)
         returns = rng.normal(0, 0.02, (len(dates), 5))
@@ -50,7 +55,9 @@ class World:
         settings.init(uri=self.uri, calendar=Calendar(SESSIONS, day))
 
     def strategy(self, name="ridge", alpha=1.0, **kwargs):
-        return RollingStrategy(name, task(self.source, alpha), RollingGen(step=5, rtype="sliding"), **kwargs)
+        return RollingStrategy(
+            name, task(self.source, alpha, self.segments), RollingGen(step=5, rtype="sliding"), **kwargs
+        )
 
     def manager(self, trainer=None, name="online", **kwargs):
         strategies = kwargs.pop("strategies", None) or [self.strategy()]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from pathlib import Path
+
 import pandas as pd
 import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
-from rollforward.errors import CalendarError, OnlineBusyError
+from rollforward.errors import CalendarError, LoadObjectError, OnlineBusyError
 from rollforward.workflow.mlflow_backend.store.client import client_for, store_of
 from rollforward.workflow.mlflow_backend.write.new_run import create_run
 from rollforward.workflow.online.ledger.book import Book
@@ -54,6 +59,38 @@ def test_a_simulation_goes_on_after_a_kill_and_clears_away_what_was_begun(chain)
     assert [entry.session for entry in Chain.open("trial").entries()] == list(DAYS[:5])
     assert last.seq == 4
     assert len(chain.experiment.list_recorders()) == 1 + 5  # the root too
+
+
+def test_files_come_with_the_entry_in_one_write(chain):
+    signals, mine, commits = pd.DataFrame({"score": [0.5, -0.5]}), threading.get_ident(), []
+
+    def noted(_connection):
+        if threading.get_ident() == mine:  # signs of life come from another thread
+            commits.append(1)
+
+    with chain.lease():
+        write(chain, DAYS[:1])
+        with chain.begin(ROUTINE, DAYS[1], simulated=True) as draft:
+            event.listen(Engine, "commit", noted)
+            try:
+                entry = draft.commit(Entry(ROUTINE, DAYS[1], simulated=True), {"signals.parquet": signals})
+            finally:
+                event.remove(Engine, "commit", noted)
+
+    assert len(commits) == 2  # the entry, and that it is the next
+    for run in (draft.recorder, Chain.open("trial").recorder(entry)):
+        assert run.status == run.STATUS_FI
+        pd.testing.assert_frame_equal(run.load_object("signals.parquet"), signals)
+    Path(run.download_artifact("signals.parquet")).write_bytes(b"something else")
+    with pytest.raises(LoadObjectError, match="the content that was saved"):
+        Chain.open("trial").recorder(entry).load_object("signals.parquet")
+
+
+def test_what_was_just_written_is_not_listed_to_be_read(chain, monkeypatch):
+    with chain.lease():
+        write(chain, DAYS[:10])
+    monkeypatch.setattr(chain.experiment, "list_recorders", lambda **_: pytest.fail("All runs are listed."))
+    assert [entry.session for entry in chain.entries()] == list(DAYS[:10])
 
 
 def test_a_live_entry_takes_the_lease_along(chain):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from online_world import BEGIN, live, told
+from online_world import BEGIN, LAST_FOLD, live, told
 
 from rollforward.cli.main import main
 from rollforward.cli.online.shown import is_held
@@ -19,6 +19,12 @@ from rollforward.workflow.online.status import status
 
 HELD = "2020-02-07"
 MARK = f"{HELD}T00:00:00"
+
+
+@pytest.fixture
+def world(world):
+    world.segments = LAST_FOLD
+    return world
 
 
 def bad(world):
@@ -77,6 +83,7 @@ def test_on_the_command_line(world, capsys):
     assert f"{HELD} stays as it is: no trade" in said
     assert run("status", "--max-age", "99999d")[0] == 0
     assert json.loads(run("log", "--json")[1])[-1]["extra"]["reason"] == "no trade"
+    assert run("log", "--as-known-at", "some day")[0] == 1
     assert run("routine")[0] == 0
 
 
@@ -84,7 +91,7 @@ def test_a_plan_says_which_sessions_are_tried_again(world):
     manager = held(world, HELD)
     plan = manager.plan()
     assert plan.to_dict()["again"] == {MARK: ["online_ridge"]}
-    assert str(plan).splitlines() == [f"{HELD} is tried again: online_ridge.", "Nothing is due."]
+    assert str(plan).splitlines() == [f"{HELD} is tried again: online_ridge.", "Nothing else is due."]
     world.to(HELD)
     manager.routine()
     assert not manager.plan().again

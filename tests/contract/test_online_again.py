@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from online_world import BEGIN, told
+from online_world import BEGIN, LAST_FOLD, told
 
 import rollforward as rf
 from rollforward.errors import TrackingError
@@ -14,6 +14,12 @@ from rollforward.workflow.online.manager import OnlineManager
 
 DAY, BEFORE = "2020-02-07", "2020-02-06"
 MARK = f"{DAY}T00:00:00"
+
+
+@pytest.fixture
+def world(world):
+    world.segments = LAST_FOLD
+    return world
 
 
 def three_held(world):

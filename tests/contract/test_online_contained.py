@@ -6,7 +6,7 @@ import logging
 
 import pandas as pd
 import pytest
-from online_world import BEGIN, starts
+from online_world import BEGIN, LAST_FOLD, starts
 
 from rollforward.cli.online.shown import held_of, is_held
 from rollforward.errors import OnlineBusyError, StoreUnreachableError
@@ -18,6 +18,12 @@ from rollforward.workflow.trainer import DelayTrainerR, TrainerR
 
 DAY, BEFORE = "2020-02-12", "2020-02-11"
 MARK = f"{DAY}T00:00:00"
+
+
+@pytest.fixture
+def world(world):
+    world.segments = LAST_FOLD
+    return world
 
 
 def two(world, trainer=None, role="shadow", **kwargs):

@@ -8,9 +8,10 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from online_world import BEGIN, SESSIONS, live, told
+from online_world import BEGIN, LAST_FOLD, SESSIONS, live, told
 
 from rollforward import settings
+from rollforward.cli.main import main
 from rollforward.cli.online.shown import is_held
 from rollforward.errors import OnlineError
 from rollforward.workflow.online import work
@@ -21,6 +22,12 @@ from rollforward.workflow.online.status import status
 
 HELD = "2020-02-07"
 MARK = f"{HELD}T00:00:00"
+
+
+@pytest.fixture
+def world(world):
+    world.segments = LAST_FOLD
+    return world
 
 
 def bad(world, *days):
@@ -64,6 +71,19 @@ def test_it_is_tried_again_on_the_same_evening_and_nothing_is_recorded_until_it_
     after = told(manager.chain)
     manager.routine()
     assert told(manager.chain) == after
+
+
+def test_an_earlier_session_that_is_published_on_an_evening_that_is_done_is_said(world, capsys):
+    manager = held(world)
+    world.to("2020-02-10", bad(world, HELD))
+    manager.routine()
+    world.to("2020-02-10")
+
+    assert main(["online", "routine", "online", "--uri", world.uri, "--calendar", str(world.source)]) == 0
+
+    assert capsys.readouterr().out.startswith(f"routine {HELD}: ")
+    last = manager.prepare_signals()  # of the last session, whatever was published after it
+    assert {str(day.date()) for day in last.index.get_level_values(0)} == {"2020-02-10"}
 
 
 def test_the_mark_stays_until_there_is_a_publication(world):

@@ -169,6 +169,17 @@ def test_a_shadow_enters_no_signal_until_it_is_promoted(world):
     pd.testing.assert_series_equal(manager.get_signals(end="2020-02-06"), alone)
 
 
+def test_shadows_alone_make_no_signal(world):
+    manager = world.manager(strategies=[world.strategy("other", 100.0, role="shadow")])
+    world.to(BEGIN)
+    manager.first_train()
+    manager.routine()
+    assert manager.signals is None
+    assert manager.chain.head().publications[0].n_rows == 5
+    assert manager.prepare_signals().empty
+    assert manager.prepare_signals(over_write=True).empty
+
+
 def test_a_strategy_is_added(world):
     manager = live(world, ["2020-02-06"], "online")
 

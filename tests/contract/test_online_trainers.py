@@ -149,10 +149,10 @@ def test_a_killed_routine_is_taken_up(world, recording, monkeypatch, trainer, wh
     manager.first_train()
     commit, done = Draft.commit, []
 
-    def die(self, entry):
+    def die(self, entry, files=None):
         if where == "before" and entry.session == pd.Timestamp("2020-02-12"):
             raise DiedError
-        found = commit(self, entry)
+        found = commit(self, entry, files)
         if found.session == pd.Timestamp("2020-02-12"):
             done.append(found)
             raise DiedError

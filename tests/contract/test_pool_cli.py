@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from rollforward.cli.main import main
-from rollforward.errors import PoolQueryError
+from rollforward.cli.pool import look, opened
+from rollforward.errors import PoolQueryError, StoreUnreachableError
 from rollforward.workflow.task.manage import TaskManager
 from rollforward.workflow.task.pulse import Presence
 from rollforward.workflow.task.references import RecorderRef
@@ -324,3 +325,18 @@ def test_a_notebook_shows_a_table(pool):
     assert claim.task.owner.worker in shown
     assert "&lt;b&gt;no" in shown
     assert "<b>" not in shown
+
+
+@pytest.mark.parametrize("words", [("list",), ("list", "rolling"), ("stat", "rolling")])
+def test_nobody_at_a_keyboard_waits_long_for_a_server(words, monkeypatch):
+    """A program waits for minutes; see `open_store`."""
+    asked = []
+
+    def refuse(pool, address, *, patience=None):
+        asked.append(patience)
+        raise StoreUnreachableError("It does not answer.")
+
+    for module in (look, opened):
+        monkeypatch.setattr(module, "open_store", refuse)
+    assert main(["pool", *words, "--store", "mongodb://nowhere/"]) == 1
+    assert asked == [opened.PATIENCE]

@@ -106,6 +106,17 @@ def test_runs_are_chosen_and_sorted(stored, ask):
     ]
 
 
+def test_a_key_that_nothing_can_be_sorted_by_is_said(stored, text):
+    """The order would be another one than it looks like."""
+    for key, says in (
+        ("ic", "no run has the metric 'ic'. Did you mean 'IC'?"),
+        ("params.alhpa", "no run has the param 'alhpa'. Did you mean 'alpha'?"),
+    ):
+        code, _, err = text("runs", "list", "--sort", key, "--experiment", "momentum", "--filter", "metrics.IC > 0")
+        assert (code, says in err) == (0, True)
+    assert text("runs", "list", "--sort", "IC")[2] == ""
+
+
 def test_what_is_known_of_a_run_in_a_list(stored, ask):
     run = ask("runs", "list", "--filter", "tags.model = 'Lasso'")[1][0]
     assert list(run) == [

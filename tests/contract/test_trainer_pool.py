@@ -118,7 +118,7 @@ def runs_of(name="exp"):
 
 
 def test_a_first_step_is_waited_for_and_not_the_second(task):
-    trainer = TrainerRM("exp", "pool", n_workers=2, timeout=60, progress=False)
+    trainer = TrainerRM("exp", "pool", n_workers=2, timeout=300, progress=False)
     recorders = trainer.train(scaled(task, 1.0, 2.0), after_status="part_done")
     assert scales(recorders) == [1.0, 2.0]
     assert TaskManager("pool").task_stat() == {"part_done": 2}
@@ -260,14 +260,14 @@ def test_an_attempt_that_ended_without_a_result_leaves_no_run(task):
 def test_a_worker_elsewhere_trains_what_is_submitted(task):
     TaskManager("pool").create_task(scaled(task, 1.0, 2.0))
     assert TrainerRM("exp", "pool").worker() is True
-    recorders = TrainerRM("exp", "pool", skip_run_task=True, timeout=60)(scaled(task, 1.0, 2.0))
+    recorders = TrainerRM("exp", "pool", skip_run_task=True, timeout=300)(scaled(task, 1.0, 2.0))
     assert scales(recorders) == [1.0, 2.0]
     assert len(runs_of()) == 2
     assert TrainerRM("exp", "pool").worker() is False
 
 
 def test_workers_of_this_training(task):
-    trainer = TrainerRM("exp", n_workers=2, timeout=60, on_error="collect", task_options=QUICK)
+    trainer = TrainerRM("exp", n_workers=2, timeout=300, on_error="collect", task_options=QUICK)
     with R.start(experiment_name="exp"):
         parent = R.get_recorder().id
         recorders = trainer([*scaled(task, 2.0, 1.0), *scaled(task, 3.0, fail=True)])
@@ -376,7 +376,7 @@ def test_prepared_here_and_trained_elsewhere(task):
     again = DelayTrainerRM("exp", "pool").train(scaled(task, 1.0, 2.0))
     assert again == prepared
     assert DelayTrainerRM("exp", "pool").worker() is True
-    trainer = DelayTrainerRM("exp", "pool", skip_run_task=True, timeout=30)
+    trainer = DelayTrainerRM("exp", "pool", skip_run_task=True, timeout=300)
     trained = trainer.end_train(prepared)
     assert trained == prepared
     assert {recorder.status for recorder in trained} == {"FINISHED"}

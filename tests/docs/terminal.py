@@ -62,6 +62,6 @@ def beside(words):
     program = [sys.executable, *PYTHON[words[0]]] if words[0] in PYTHON else [words[0]]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [*program, *words[1:]], capture_output=True, text=True, timeout=120, check=False, env=environment
+        [*program, *words[1:]], capture_output=True, text=True, timeout=600, check=False, env=environment
     )
     return done.returncode, done.stdout, done.stderr

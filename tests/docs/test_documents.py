@@ -88,7 +88,7 @@ def test_readme_shows_the_examples_as_they_are():
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
 def test_example_runs(example, tmp_path):
     done = subprocess.run(
-        [sys.executable, str(example)], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, str(example)], cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False
     )
 
     assert done.returncode == 0, done.stderr

@@ -185,7 +185,7 @@ def postgres(tmp_path_factory):
 
     data, options = folder / "data", f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off"
     run(programs / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
-    run(programs / "pg_ctl", "-D", data, "-o", options, "-w", "-l", folder / "log", "start")
+    run(programs / "pg_ctl", "-D", data, "-o", options, "-w", "-t", "180", "-l", folder / "log", "start")
     try:
         yield f"postgresql+psycopg2://tester@127.0.0.1:{port}/postgres"
     finally:

@@ -52,7 +52,7 @@ if jobs is None:
         rollforward.init(**given)
     # What a shell starts in the background ignores Ctrl-C, and so would all that it starts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.alarm(60)
+    signal.alarm(200)
     exec(compile(code, "script.py", "exec"))
 else:
     json.dump(ended, open(sys.argv[2], "w"))
@@ -91,7 +91,7 @@ def run_scripts(folder, jobs, *, at_once=4):
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=900,
         check=False,
     )
     assert host.returncode == 0, host.stderr

@@ -13,7 +13,7 @@ from rollforward.workflow import R
 
 PREAMBLE = """
 def end_with(number):
-    threading.Thread(target=lambda: (time.sleep(1.5), os.kill(os.getpid(), number)), daemon=True).start()
+    threading.Thread(target=lambda: (time.sleep(0.5), os.kill(os.getpid(), number)), daemon=True).start()
 
 def compute(seconds):
     end = time.perf_counter() + seconds
@@ -24,20 +24,22 @@ def compute(seconds):
 SCRIPTS = {
     "killed": """
 with R.start():
-    end_with(signal.SIGKILL)
-    step = 0
-    while True:
+    # In processor time of this thread, which other processes do not use up.
+    step, began = 0, time.thread_time()
+    while (used := time.thread_time() - began) < 3:
         step += 1
-        R.log_metrics(step=step, called=time.time(), **{f"m{n}": 1.0 for n in range(9)})
-        print(f"{step} {time.time()}", flush=True)
+        R.log_metrics(step=step, called=used, **{f"m{n}": 1.0 for n in range(9)})
+        print(f"{step} {used}", flush=True)
         compute(0.002)
+    os.kill(os.getpid(), signal.SIGKILL)
 """,
     "sigterm": """
 with R.start():
-    end_with(signal.SIGTERM)
     for step in range(1, 100_000):
         R.log_metrics(step=step, x=step)
         print(step, flush=True)
+        if step == 100:
+            end_with(signal.SIGTERM)
         compute(0.002)
 """,
     "open at exit": """
@@ -99,7 +101,7 @@ with R.start():
     for n in range(5):
         pid = os.fork()
         if pid == 0:
-            signal.alarm(40)
+            signal.alarm(150)
             recorder.log_metrics(**{f"c{n}": n})
             recorder.flush()
             os._exit(0)
@@ -146,8 +148,8 @@ def test_kill_9_in_a_computing_loop_loses_a_fraction_of_a_second(result):
     code, (step, called), _, recorder = result("killed")
     assert code == -signal.SIGKILL
     assert int(step) > 10
-    # 0.1 s of waiting for company and the time of one write; ten times that for a machine that is busy.
-    assert float(called) - recorder.metrics["called"] < 2
+    # 0.1 s of waiting for company and the time of one write; five times that for a disk that is busy.
+    assert float(called) - recorder.metrics["called"] < 1.5
 
 
 @pytest.mark.parametrize(

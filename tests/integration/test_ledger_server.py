@@ -67,7 +67,7 @@ def recording_processes(uri, name, count):
         for process in processes:
             process.stdin.write("\n")
             process.stdin.flush()
-        return [process.communicate(timeout=60)[0].split() for process in processes]
+        return [process.communicate(timeout=300)[0].split() for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -128,6 +128,19 @@ def test_a_strategy_is_added_from_a_file(run, tmp_path):
     assert [state["name_id"] for state in entry["states"]] == ["ridge", "linear"]
 
 
+def test_a_strategy_that_cannot_begin_has_a_code_of_its_own(run, tmp_path):
+    whole = (tmp_path / "online.yaml").read_text()
+    (tmp_path / "online.yaml").write_text(whole.replace("LinearRegression}", "LinearRegression, nosuch: 1}"))
+    code, text, _ = run("first-train", "online.yaml")
+    assert code == 3
+    assert "NOT BEGUN linear: first training failed" in text
+    code, _, err = run("add-strategy", "online.yaml")
+    assert code == 1
+    assert "nosuch" in err
+    (tmp_path / "online.yaml").write_text(whole)
+    assert run("add-strategy", "online.yaml")[0] == 0
+
+
 def test_a_held_session_and_a_busy_ledger_have_codes_of_their_own(run, tmp_path, tracking_uri):
     config = (tmp_path / "online.yaml").read_text()
     config = config.replace("sklearn.linear_model.Ridge, alpha: 1000.0", "sklearn.dummy.DummyRegressor")
@@ -166,6 +179,10 @@ def test_what_is_wrong_with_a_file_is_said(run, tmp_path):
     code, _, err = run("routine", "nobody")
     assert code == 1
     assert "no experiment" in err
+    code, _, err = run("simulate", "online.yaml", "--out", "signals.txt")  # said before all the work
+    assert code == 1
+    assert "signals.txt" in err
+    assert run("log", "desk")[0] == 1
 
 
 def test_the_command_line_is_parsed_without_anything_heavy():

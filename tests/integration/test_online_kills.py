@@ -39,9 +39,10 @@ def agrees(found, errors, least):
     assert whole["others"] == []
     for result in found["results"]:
         place = f"killed before write {result['at']}, {result['what']}"
-        # What is logged is written in batches, as time allows: a run may have one write less than another.
-        is_last = result["at"] == len(found["writes"])
-        assert result["code"] == DIED or (is_last and result["code"] == 0), f"{place}: {errors}"
+        # What is logged is written in batches, as time allows: a run may have some writes less than another, and then
+        # nobody dies at the last ones.
+        is_late = result["at"] > 0.85 * len(found["writes"])
+        assert result["code"] == DIED or (is_late and result["code"] == 0), f"{place}: {errors}"
         assert result["again"] == 0, f"{place}: {errors}"
         assert differences(whole, result["dump"]) == {}, place
         # A run whose process died in the midst of training is marked as dead; there is never more than that one.

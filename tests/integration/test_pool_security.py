@@ -88,7 +88,7 @@ def guarded(tmp_path_factory, request):
 
     close_clients()
     server.process.send_signal(signal.SIGINT)
-    server.process.wait(30)
+    server.process.wait(120)
 
 
 def test_a_user_of_one_database_can_do_all_that_a_pool_needs(guarded, capsys, monkeypatch):

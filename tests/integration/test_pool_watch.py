@@ -59,7 +59,7 @@ def test_a_terminal_is_drawn_anew_until_ctrl_c(tmp_path, start):
     os.write(terminal, b"\x03")
     process.send_signal(signal.SIGINT)
     read_until(terminal, b"\x1b[?25h")  # the cursor is there again
-    assert process.wait(20) == 0
+    assert process.wait(120) == 0
     os.close(terminal)
 
 
@@ -70,7 +70,7 @@ def test_a_reader_that_has_seen_enough(tmp_path, start):
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == ""
-    assert process.wait(20) == 141
+    assert process.wait(120) == 141
 
 
 @pytest.mark.xdist_group("server")
@@ -81,9 +81,11 @@ def test_a_server_that_goes_away_and_comes_back(own_mongod, start):
     process = start(*command, stdout=subprocess.PIPE, text=True)
     assert json.loads(process.stdout.readline())["counts"]["waiting"] == 1
     own_mongod.kill()
-    assert "127.0.0.1" in json.loads(process.stdout.readline())["error"]
+    lines = map(json.loads, process.stdout)
+    assert "127.0.0.1" in next(line["error"] for line in lines if "error" in line)
     own_mongod.start()
-    assert json.loads(process.stdout.readline())["counts"]["waiting"] == 1
+    # Until it is back the error may be another one, which is said too.
+    assert next(line["counts"] for line in lines if "counts" in line)["waiting"] == 1
     pool.claim().commit(1)
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0
     assert json.loads(process.stdout.readlines()[-1])["counts"]["done"] == 1

@@ -55,7 +55,7 @@ def store(postgres, tmp_path_factory):
         env=environment | {"ROLLFORWARD_ARTIFACT_ROOT": "artifacts"},
         capture_output=True,
         text=True,
-        timeout=200,
+        timeout=600,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -109,7 +109,7 @@ def test_what_cannot_work_fails_at_once(store):
         client_for(nowhere)
     assert "secret" not in str(caught.value)
     # MLflow itself tries for a minute and a half.
-    assert time.monotonic() - begin < 20
+    assert time.monotonic() - begin < 60
 
 
 @pytest.mark.skipif(importlib.util.find_spec("psycopg") is not None, reason="the driver is installed")

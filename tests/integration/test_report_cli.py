@@ -3,9 +3,11 @@
 import base64
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import types
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -309,7 +311,7 @@ def test_a_run_whose_process_is_gone_says_so():
         "held = R.start(experiment_name='gone', recorder_name='cut')\nheld.__enter__()\n"
         "R.set_tags(label_horizon=1)\nR.get_recorder().flush()\nos.kill(os.getpid(), signal.SIGKILL)"
     )
-    subprocess.run([sys.executable, "-c", code], check=False, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=False, timeout=600)
     recorder = R.get_recorder(recorder_name="cut", experiment_name="gone")
     tags = recorder.list_tags()
 
@@ -334,7 +336,7 @@ def test_a_reader_that_leaves_is_no_error(store):
             stderr=subprocess.PIPE,
             text=True,
             check=False,
-            timeout=120,
+            timeout=600,
         )
     finally:
         os.close(writing)
@@ -382,7 +384,7 @@ def test_a_loss_is_not_explained_by_luck():
 
     found = compare_recorders("loss", n_trials=50)
 
-    assert any("Nothing is left to explain" in sentence for sentence in found.sentences)
+    assert any("no success that luck could explain" in sentence for sentence in found.sentences)
     assert not any("Luck" in sentence for sentence in found.sentences)
     assert "store. Trials" in found.sentences[-1]
 
@@ -433,6 +435,48 @@ def test_a_comparison_is_printed_written_and_given_as_json(store, capsys, tmp_pa
     assert 0 <= answer["deflated_sharpe_ratio"] <= 1
 
 
+def test_names_with_brackets_are_shown_as_they_are(capsys):
+    """Rich would read them as its markup, and stumble over what closes nothing."""
+    for name in ("a [v2]", "b [/v2]"):
+        add_run("brackets", name, {"pred.pkl": pred(0.1, 9), "label.pkl": LABEL}, label_horizon="1")
+
+    assert main(["compare", "brackets"]) == 0
+    said = capsys.readouterr().out
+    assert "a [v2]" in said
+    assert "b [/v2]" in said
+
+
+@pytest.mark.parametrize("command", ["compare", "report"])
+def test_a_look_makes_no_store_of_what_is_none(command, tmp_path, capsys):
+    with closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.execute("CREATE TABLE customers (name TEXT)")
+    before = (tmp_path / "other.db").read_bytes()
+
+    assert main([command, "ideas", "--uri", f"sqlite:///{tmp_path}/other.db"]) == 1
+    assert "other.db is a database, and no tracking store" in capsys.readouterr().err
+    assert (tmp_path / "other.db").read_bytes() == before
+    assert main([command, "ideas", "--uri", f"sqlite:///{tmp_path}/nothing.db"]) == 1
+    assert not (tmp_path / "nothing.db").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("compare", "ideas", "--trials", "0"),
+        ("compare", "ideas", "--cost", "nan"),
+        ("compare", "ideas", "--deviation", "-1"),
+        ("report", "ideas", "--cost", "much"),
+        ("report", "ideas", "--horizon", "0"),
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_cannot_be_is_a_wrong_command_line(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*words])
+    assert stopped.value.code == 2
+    assert f"argument {words[-2]}" in capsys.readouterr().err
+
+
 def test_what_cannot_be_compared_is_said(capsys):
     late = pred(0.1, 9).iloc[-60:]
     run = add_run("late", "late", {"pred.pkl": late, "label.pkl": LABEL})
@@ -443,7 +487,6 @@ def test_what_cannot_be_compared_is_said(capsys):
         compare_recorders("ideas", basis="luck")
     with pytest.raises(DataError, match="n_trials is 1, and 2 results are compared"):
         compare_recorders("ideas", n_trials=1)
-    assert main(["compare", "ideas", "--trials", "0"]) == 1
     assert main(["compare", "ideas", "--trials", "1"]) == 1
     assert main(["compare", "nowhere/nothing"]) == 1
     assert "There is no experiment named 'nowhere'" in capsys.readouterr().err
@@ -509,7 +552,6 @@ def test_daily_returns_need_a_backtest_or_a_horizon():
     with pytest.raises(DataError, match="how many sessions a label spans is not known"):
         daily_returns(material, 0.001)
     assert len(daily_returns(material.spanning(1), 0.001)[0]) == len(DATES)
-    assert main(["report", "--recorder", run, "--horizon", "0"]) == 1
     assert main(["report", "--recorder", run, "--horizon", "1", "--plots", "plots"]) == 0
     assert Path("plots/equity.png").exists()
 
@@ -529,4 +571,4 @@ def test_help_loads_nothing_heavy():
         "import rollforward.workflow.reporting, rollforward.workflow.comparison\n"
         "assert not {'pandas', 'mlflow', 'matplotlib'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=600)

@@ -1,6 +1,7 @@
 """`rollforward run` and its options on the bundled prices."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
@@ -92,7 +93,7 @@ def test_a_second_run_trains_nothing_and_a_third_is_told_to(config, store, capsy
     assert main([*command, "--experiment", "other"]) == 0
     assert "Folds: trained 0, reused 4 from earlier runs (4 of other experiments)" in capsys.readouterr().out
     assert main([*command, "--no-reuse", "--plan"]) == 0
-    assert "4 to train, 0 trained already. Expected time: about 0:00:0" in capsys.readouterr().out
+    assert re.search(r"4 to train, 0 trained already. Expected time: about 0:\d\d:\d\d", capsys.readouterr().out)
 
 
 def test_a_task_without_rolling_is_planned_and_reused_on_demand(config, store, capsys):

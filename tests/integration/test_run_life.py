@@ -64,7 +64,7 @@ def test_the_code_is_described_behind_the_start_of_the_first_run_and_with_that_o
     answer, real = threading.Event(), capture.describe
 
     def slow(*where):
-        assert answer.wait(10)
+        assert answer.wait(60)
         return real(*where)
 
     monkeypatch.setattr(capture, "describe", slow)
@@ -230,7 +230,7 @@ class TestSystemMetrics:
         with start(recording):
             recorder = recording.get_recorder()
             recording.flush()
-            assert measured.wait(10)
+            assert measured.wait(60)
         assert "system/cpu_utilization_percentage" in recorder.list_metrics()
         assert "SystemMetricsMonitor" not in {thread.name for thread in threading.enumerate()}
 

@@ -118,7 +118,7 @@ def test_a_server_ends_when_it_is_told_to_and_is_missed(guarded, monkeypatch):
     settings.init(uri=guarded.uri, spool="off")
     process = guarded.process
     process.send_signal(signal.SIGTERM)
-    process.wait(20)
+    process.wait(120)
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", guarded.port))

@@ -105,7 +105,8 @@ class Proxy:
 
 @pytest.fixture
 def proxy(mlflow_server, monkeypatch):
-    monkeypatch.setattr(carrier, "FAREWELL", 0.3)
+    # A run ends when all has arrived, however long it takes; a test in which nothing will says so.
+    monkeypatch.setattr(carrier, "FAREWELL", 60.0)
     proxy = Proxy(mlflow_server.port)
     yield proxy
     proxy.refuse()
@@ -219,6 +220,7 @@ def test_a_run_that_ends_while_the_server_is_away_is_uploaded_by_the_next_start(
     with pytest.MonkeyPatch.context() as patch:
         # The store stays away for this process, even when it is back.
         patch.setattr(spooled.reach, "is_reachable", lambda *_: False)
+        patch.setattr(carrier, "FAREWELL", 0.3)
         with R.start(experiment_name="later"):
             recorder = R.get_recorder()
             R.log_metrics(step=1, x=1)
@@ -278,6 +280,7 @@ def test_the_doctor_leaves_runs_alone_whose_end_waits_here(proxy, capsys, monkey
     with pytest.MonkeyPatch.context() as patch:
         # The store stays away for this process, even when it is back.
         patch.setattr(spooled.reach, "is_reachable", lambda *_: False)
+        patch.setattr(carrier, "FAREWELL", 0.3)
         with R.start(experiment_name="doctor", recorder_name="kept"):
             recorder = R.get_recorder()
             R.set_tags(**{OWNER: str(this_process()), HEARTBEAT: "2024-05-06T07:08:09.000+00:00 every 30 s"})
@@ -313,6 +316,7 @@ def test_a_run_in_whose_place_another_counts_is_not_finished_by_its_journal(prox
     with pytest.MonkeyPatch.context() as patch:
         # The store stays away for this process, even when it is back.
         patch.setattr(spooled.reach, "is_reachable", lambda *_: False)
+        patch.setattr(carrier, "FAREWELL", 0.3)
         with R.start(experiment_name="superseded"):
             recorder = R.get_recorder()
             proxy.refuse()

@@ -58,7 +58,7 @@ def test_eight_processes_meet_at_a_new_file_and_write_thirty_times_each(tmp_path
         env=os.environ | variables,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

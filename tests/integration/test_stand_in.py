@@ -29,7 +29,7 @@ from rollforward.workflow.mlflow_backend.offline.standin import stand_in_for
 from rollforward.workflow.mlflow_backend.store.address import folder_of
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-LONG = 60
+LONG = 300
 
 
 class Door:

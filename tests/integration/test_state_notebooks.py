@@ -59,12 +59,12 @@ manager = Manager(transport="ipc", ip=os.path.abspath("kernel"))
 manager.start_kernel()
 client = manager.client()
 client.start_channels()
-client.wait_for_ready(timeout=100)
+client.wait_for_ready(timeout=300)
 
 def run(code, interrupt):
     message, said = client.execute(code), []
     while True:
-        heard = client.get_iopub_msg(timeout=100)
+        heard = client.get_iopub_msg(timeout=300)
         kind, content = heard["msg_type"], heard["content"]
         if heard["parent_header"].get("msg_id") != message:
             continue
@@ -82,7 +82,7 @@ try:
     json.dump(said, open("said.json", "w"))
     if sys.argv[1] == "sigterm":
         os.kill(manager.provisioner.pid, signal.SIGTERM)
-        manager.provisioner.process.wait(100)
+        manager.provisioner.process.wait(300)
 finally:
     client.stop_channels()
     manager.shutdown_kernel()
@@ -114,7 +114,7 @@ def closed(template_store, tmp_path_factory):
         )
     try:
         for how, (folder, process) in running.items():
-            out, _ = process.communicate(timeout=150)
+            out, _ = process.communicate(timeout=900)
             assert process.returncode == 0, out
             results[how] = json.loads((folder / "said.json").read_text()), f"sqlite:///{folder}/mlflow.db"
     finally:

@@ -73,7 +73,7 @@ def run(folder, script, *arguments, **environment):
         env=env,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -81,7 +81,7 @@ def ended(template_store, tmp_path_factory):
     jobs = [(name, folders[name], code, SIGNALS.get(name), {}) for name, code in SCRIPTS.items() if name not in FRESH]
     known = run_scripts(tmp_path_factory.mktemp("host"), jobs)
     for name, process in fresh.items():
-        out, err = process.communicate(timeout=100)
+        out, err = process.communicate(timeout=600)
         known[name] = SimpleNamespace(folder=folders[name], code=process.returncode, out=out, err=err)
     yield known
     for folder in folders.values():

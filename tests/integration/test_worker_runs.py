@@ -28,7 +28,7 @@ def train(d, experiment_name):
     how = d["how"][attempt - 1]
     if how == "is told to end":
         os.kill(int(os.environ["ALONE"]), signal.SIGTERM)
-        Event().wait(60)
+        Event().wait(600)
     with R.start(experiment_name=experiment_name):
         recorder = R.get_recorder()
         R.log_metrics(attempt=attempt)
@@ -68,6 +68,8 @@ def pool(recording, task_store, tracking_uri, tmp_path, monkeypatch):
     settings.change(uri=tracking_uri)
     (tmp_path / "pool_runs.py").write_text(TASKS)
     monkeypatch.syspath_prepend(str(tmp_path))
+    # A busy machine needs long to import what ends a run; a worker would leave that to whoever claims next.
+    monkeypatch.setattr("rollforward.workflow.worker.slot._TO_TIDY", 300.0)
     yield TaskManager("pool")
     sys.modules.pop("pool_runs", None)
 
@@ -83,7 +85,7 @@ def run_alone(tasks, *args):
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=tasks.alone, args=(settings.current(), *args))
     process.start()
-    process.join(60)
+    process.join(300)
     assert process.exitcode is not None
     return process.exitcode
 
@@ -155,7 +157,7 @@ def test_the_run_is_known_as_soon_as_it_exists(pool, recording, tmp_path):
 def test_run_task_ends_the_run_of_a_process_that_was_killed(pool, tasks, recording, tmp_path):
     pool.create_task([{"folder": str(tmp_path), "how": ["dies inside", "well"]}])
     assert run_alone(tasks) == -signal.SIGKILL
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not run_task(tasks.train, "pool", experiment_name="folds"):  # until its lease has passed
         assert time.monotonic() < end
     (task,) = pool.query()
@@ -176,8 +178,6 @@ def test_run_task_ends_a_finished_run_whose_result_is_refused(pool, tasks, recor
 @pytest.mark.parametrize("force_release", [False, True])
 def test_run_task_gives_back_when_it_is_told_to_end(pool, tasks, tmp_path, force_release):
     pool.create_task([{"folder": str(tmp_path), "how": ["is told to end"]}])
-    began = time.monotonic()
-    assert run_alone(tasks, force_release) == 128 + signal.SIGTERM
-    assert time.monotonic() - began < 50, "the task waits for 60 s"
+    assert run_alone(tasks, force_release) == 128 + signal.SIGTERM, "the task waits for longer than we do"
     (stored,) = pool.store.find(EVERYTHING)
     assert (stored.status, [one.outcome for one in stored.attempts]) == ("waiting", ["returned"])

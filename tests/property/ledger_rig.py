@@ -65,11 +65,11 @@ class Turns:
             if self._at == number:
                 self._next()
                 self._changed.notify_all()
-            assert self._changed.wait_for(lambda: self._at == number, timeout=20), "nobody moves"
+            assert self._changed.wait_for(lambda: self._at == number, timeout=120), "nobody moves"
 
     def begin(self, number):
         with self._changed:
-            assert self._changed.wait_for(lambda: self._at == number, timeout=20), "nobody moves"
+            assert self._changed.wait_for(lambda: self._at == number, timeout=120), "nobody moves"
 
     def leave(self, number):
         with self._changed:
@@ -181,7 +181,8 @@ class FakeRun:
     def end_run(self, status):
         self._write(lambda: setattr(self._row, "status", status))
 
-    def conclude(self, status, tags):
+    def conclude(self, status, tags, objects=None):
+        assert not objects
         # As a store without transactions does it: a death in between leaves tags on a run that is open.
         self.set_tags(**tags)
         self.end_run(status)

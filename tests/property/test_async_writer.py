@@ -42,8 +42,9 @@ class Limited(Store):
         assert len(metrics) <= 7
         assert len(params) <= 2
         assert len(tags) <= 2
-        if self.errors:
-            raise self.errors.pop()
+        errors = self.errors  # which another thread replaces
+        if errors:
+            raise errors.pop()
         super().log_batch(_run_id, metrics, params, tags)
 
 

@@ -16,7 +16,9 @@ from rollforward.data.segments import segments_of
 from rollforward.errors import EmptySegmentError, LeakageError
 from rollforward.workflow.task.gen import RollingGen
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+quick = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+)
 
 FIRST = pd.Timestamp("2020-01-06")
 MONTHS = {"ME": "M", "MS": "M", "QE": "Q", "QS": "Q", "YE": "Y", "W": "W-SUN", "W-FRI": "W-FRI"}

@@ -190,7 +190,7 @@ EMPTY = {
 
 @pytest.mark.parametrize("kind", EMPTY)
 def test_a_call_with_nothing_in_it_is_waited_for_by_nobody(stores, kind, monkeypatch):
-    monkeypatch.setattr(spooled, "PATIENCE", 1.0)
+    monkeypatch.setattr(spooled, "PATIENCE", 20.0)
     stores.store = Far()
     writer = open_writer()
     EMPTY[kind](writer)
@@ -221,7 +221,7 @@ def test_whoever_waits_and_whoever_puts_share_one_thread(stores, monkeypatch):
     stores.store = Far()
     writer = open_writer()
     carrier = writer._carrier
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2)
     begun = []
 
     class Slow(threading.Thread):
@@ -240,7 +240,7 @@ def test_whoever_waits_and_whoever_puts_share_one_thread(stores, monkeypatch):
     writer.put_metrics(1, 1, {"x": 1.0})
     writer.finish("FINISHED", 5)
     assert len(begun) == 1
-    begun[0].join(10)
+    begun[0].join(60)
     assert not begun[0].is_alive()
 
 

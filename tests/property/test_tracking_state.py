@@ -153,7 +153,9 @@ def one_run(recording):
 
 
 @given(st.lists(st.tuples(KEYS, NUMBERS, TEXTS, TEXTS), max_size=8))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_what_was_accepted_is_there_and_what_was_not_said_so(one_run, rows):
     recording, model = one_run
     recorder = recording.get_recorder()

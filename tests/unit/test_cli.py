@@ -6,8 +6,8 @@ from importlib.metadata import entry_points
 
 import pytest
 
+from rollforward.cli.arguments import non_negative
 from rollforward.cli.main import main
-from rollforward.cli.pool.arguments import non_negative
 from rollforward.errors import DataSourceError
 
 
@@ -86,6 +86,14 @@ def test_a_wrong_command_line_for_a_pool(arguments):
     with pytest.raises(SystemExit) as stopped:
         main(["pool", *arguments])
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize("words", [("ui", "--port", "99999"), ("ui", "--port", "-1"), ("server", "--workers", "0")])
+def test_a_wrong_command_line_for_a_server(words, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*words])
+    assert stopped.value.code == 2
+    assert f"argument {words[1]}" in capsys.readouterr().err
 
 
 def test_lengths_of_time_on_the_command_line():

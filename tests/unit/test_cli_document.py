@@ -23,7 +23,7 @@ PRINTED = ["of a library", "of code in C", "of a child"]
 
 def said(*, active):
     done = subprocess.run(
-        [sys.executable, "-c", CODE.format(active=active)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", CODE.format(active=active)], capture_output=True, text=True, check=True, timeout=300
     )
     return done.stdout, done.stderr
 

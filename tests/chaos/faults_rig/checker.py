@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -114,11 +115,10 @@ def _check_claims(entries: list[Entry], verdict: Verdict) -> None:
     # A crash of the server may undo a claim, and somebody else makes the same attempt then, under another nonce.
     claims: Counter[tuple[str, int, int]] = Counter()
     nonces: Counter[str] = Counter()
-    n_crashes = 0
+    crashes = [entry.detail["time"] for entry in entries if entry.what == "restart"]
     for entry in entries:
-        n_crashes += entry.what == "restart"
         if entry.what == "claimed":
-            claims[entry.task, entry.attempt, n_crashes] += 1
+            claims[entry.task, entry.attempt, bisect(crashes, entry.detail["started"])] += 1
             nonces[entry.detail.get("nonce", "")] += 1
     verdict.broken += [f"attempt {a} at task {t} was claimed {n} times" for (t, a, _), n in claims.items() if n > 1]
     verdict.broken += [f"{n} claims have the nonce {nonce}" for nonce, n in nonces.items() if nonce and n > 1]

@@ -30,6 +30,8 @@ from rollforward.workflow.worker import nursery
 from rollforward.workflow.worker.worker import Worker
 
 _LOOK = 0.01
+# A worker survives a store that does not answer, and shall have to; `run_task` and who submits do not.
+_PATIENCE_OF_A_WORKER, _PATIENCE = 2.0, 60.0
 
 
 def _serve() -> None:
@@ -76,9 +78,11 @@ def _hatch(options: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _open(pool: str, url: str, database: str, log: str, tracking: str | None) -> Any:
+def _open(
+    pool: str, url: str, database: str, log: str, tracking: str | None, patience: float = _PATIENCE_OF_A_WORKER
+) -> Any:
     settings.init(task_store=url, task_db_name=database, **({"uri": tracking} if tracking else {}))
-    return WatchedStore(open_store(pool, url, database, 2.0), Log(Path(log)))
+    return WatchedStore(open_store(pool, url, database, patience), Log(Path(log)))
 
 
 def _work(
@@ -117,7 +121,7 @@ def _keep_alone(keep: Any, control: Any, plan: Any) -> None:
 def _run_tasks(
     pool: str, url: str, database: str, log: str, poll: float, tracking: str | None = None, **options: Any
 ) -> None:
-    store = _open(pool, url, database, log, tracking)
+    store = _open(pool, url, database, log, tracking, _PATIENCE)
     while True:
         run_task(work, pool, store=store, log=str(log), **options)
         time.sleep(poll)
@@ -126,7 +130,7 @@ def _run_tasks(
 def _submit(
     pool: str, url: str, database: str, log: str, at: float, n: int, seed: int, tracking: str | None = None
 ) -> None:
-    store = _open(pool, url, database, log, tracking)
+    store = _open(pool, url, database, log, tracking, _PATIENCE)
     tasks = shuffled(n, seed)
     manager = TaskManager(pool, store)
     time.sleep(max(0.0, at - time.monotonic()))

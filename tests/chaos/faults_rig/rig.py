@@ -71,7 +71,7 @@ class Rig:
             )
         self._listener = threading.Thread(target=self._listen)
         self._listener.start()
-        self.until(lambda: 0 in self._started, 60, "the nest is ready")
+        self.until(lambda: 0 in self._started, 120, "the nest is ready")
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -23,10 +23,12 @@ _MB = 2**20
 
 
 def work(task: dict[str, Any], log: str) -> dict[str, Any]:
-    """Do ``task["do"]`` for ``task["for"]`` seconds."""
+    """Do ``task["do"]`` for ``task["for"]`` seconds, not before there is a line ``task["after"]`` in the log."""
     token = uuid.uuid4().hex
     written = Log(Path(log))
     written.write("start", str(task["n"]), token=token, priority=task.get("high", 0))
+    while "after" in task and all(entry.what != task["after"] for entry in written.read()):
+        time.sleep(0.01)
     value = _DO[task.get("do", "sleep")](task, Path(log).parent)
     written.write("end", str(task["n"]), token=token)
     return {"n": task["n"], "value": value, "token": token}

@@ -24,7 +24,9 @@ class WatchedStore:
     def claim(self, *args: Any, **kwargs: Any) -> Any:
         task = self._store.claim(*args, **kwargs)
         if task is not None:
-            self._log.write("claimed", str(task.id), task.attempt, tries=task.tries, nonce=task.nonce)
+            # When it was claimed, by the store: this line may come late, even after a crash of the server.
+            about = {"tries": task.tries, "nonce": task.nonce, "started": task.started_at.timestamp()}
+            self._log.write("claimed", str(task.id), task.attempt, **about)
         return task
 
     def renew(self, task_id: Any, attempt: int, lease: float, claimed: str = "") -> None:

@@ -182,10 +182,11 @@ def test_twenty_four_years_of_twenty_names_take_a_blink():
     pred, label = column(dates, rng.normal(size=120_000), names), column(dates, rng.normal(size=120_000), names)
     seconds = []
     for _ in range(3):
-        start = time.perf_counter()
+        # Of this process: what others use up of the machine is not counted.
+        start = time.process_time()
         calc_ic(pred, label)
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.3
+        seconds.append(time.process_time() - start)
+    assert min(seconds) < 1.5, "a loop over the days takes longer"
 
 
 def test_ics_that_differ_by_rounding_only_have_no_ratio():

@@ -188,8 +188,8 @@ def test_clean_texts():
 def test_ages_are_by_the_clock_of_the_store(tmp_path, monkeypatch):
     pool = TaskManager("rolling", tmp_path / "tasks.db")
     pool.create_task([{"n": 1}])
-    pool.claim(lease=10)
-    later = datetime.now(UTC) + timedelta(seconds=90)
+    claim = pool.claim(lease=10)
+    later = claim.task.started_at + timedelta(seconds=90)
     monkeypatch.setattr(pool.store, "now", lambda: later)
     (work,) = Viewer(pool.store).look().running
     assert (round(work.seconds), work.is_dropped) == (90, True)

@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -60,3 +61,16 @@ def test_the_next_task_is_found_in_the_order_of_the_queue_without_sorting(manage
         plan = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {select}")]
     assert "task_queue" in plan[0]
     assert not any("TEMP B-TREE" in step for step in plan)
+
+
+def test_a_look_makes_no_task_store_of_the_database_of_another_program(tmp_path):
+    path = tmp_path / "customers.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE customer (name TEXT)")
+    before = path.read_bytes()
+
+    pool = TaskManager("p", path)
+    assert pool.store.pools() == []
+    assert pool.task_stat() == {}
+    assert list(pool.store.workers()) == []
+    assert path.read_bytes() == before

@@ -42,7 +42,7 @@ def test_the_thread_begins_when_nothing_starts_or_ends(monkeypatch):
     monkeypatch.setattr(module, "PAUSE", 0.0)
     queue, done = Afterwards(), threading.Event()
     queue.put("a", "1", done.set)
-    assert done.wait(10)
+    assert done.wait(60)
 
 
 def test_no_job_waits_for_ever_for_a_pause(queue, monkeypatch):
@@ -50,7 +50,7 @@ def test_no_job_waits_for_ever_for_a_pause(queue, monkeypatch):
     done = threading.Event()
     queue.touch()
     queue.put("a", "1", done.set)
-    assert done.wait(10)
+    assert done.wait(60)
 
 
 def test_who_asks_for_a_run_waits_for_the_job_that_another_thread_is_at(queue):
@@ -58,18 +58,18 @@ def test_who_asks_for_a_run_waits_for_the_job_that_another_thread_is_at(queue):
 
     def slow():
         begun.set()
-        assert go.wait(10)
+        assert go.wait(60)
         seen.append("slow")
 
     queue.put("a", "1", slow)
     other = threading.Thread(target=queue.settle, args=("a",))
     other.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     waiting = threading.Thread(target=lambda: (queue.settle("a", "1"), seen.append("settled")))
     waiting.start()
     go.set()
-    waiting.join(10)
-    other.join(10)
+    waiting.join(60)
+    other.join(60)
     assert seen == ["slow", "settled"]
 
 
@@ -135,15 +135,15 @@ def test_the_exit_of_the_process_does_what_is_left_and_nothing_is_left_to_later_
 def test_the_exit_of_the_process_does_not_wait_for_ever(queue, monkeypatch, caplog):
     monkeypatch.setattr(module, "FAREWELL", 0.05)
     begun, go = threading.Event(), threading.Event()
-    queue.put("a", "run-one", lambda: (begun.set(), go.wait(10)))
+    queue.put("a", "run-one", lambda: (begun.set(), go.wait(60)))
     stuck = threading.Thread(target=queue.settle, args=("a",))
     stuck.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     with caplog.at_level(logging.WARNING):
         queue.farewell()
     assert "run-one" in caplog.text
     go.set()
-    stuck.join(10)
+    stuck.join(60)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

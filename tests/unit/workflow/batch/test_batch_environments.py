@@ -73,6 +73,12 @@ def test_included_files_and_package_files_count_by_their_content(tmp_path):
     make_wheel(tmp_path, text="VALUE = 2\n")
     assert requirement_lines(top)[:2] == before[:2]
     assert requirement_lines(top)[2] != before[2]
+    # A constraint installs nothing.
+    (tmp_path / "more.txt").write_text("b\n", encoding="utf-8")
+    top.write_text("-r more.txt\n", encoding="utf-8")
+    wanted = requirement_lines(top)
+    top.write_text("-c more.txt\n", encoding="utf-8")
+    assert (wanted, requirement_lines(top)) == (["b"], ["-c b"])
     top.write_text("-r nowhere.txt\n", encoding="utf-8")
     with pytest.raises(DataSourceError, match=r"nowhere\.txt"):
         requirement_lines(top)
@@ -263,7 +269,7 @@ def test_an_installer_ends_with_the_batch_that_started_it(tmp_path):
 
 
 def wait_until(condition):
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -276,9 +282,10 @@ def is_gone(pid):
         return True
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+@pytest.mark.parametrize("place", ["file", "/proc"])
+def test_a_folder_that_cannot_be_made_or_written_is_named(place, tmp_path):
     (tmp_path / "file").touch()
-    environments = Environments(tmp_path / "file", installer="venv", rollforward="rollforward==0")
+    environments = Environments(tmp_path / place, installer="venv", rollforward="rollforward==0")
 
-    with pytest.raises(SettingsError, match="--envs DIR"), environments.in_use():
+    with pytest.raises(SettingsError, match="--envs is"), environments.in_use():
         pass

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from rollforward.errors import OnlineError
-from rollforward.workflow.online.guard import Guard, tell, usual_number
+from rollforward.workflow.online.guard import Guard, count_scores, tell, usual_number
 
 DATES = pd.bdate_range("2024-01-02", periods=3)
 
@@ -90,11 +90,13 @@ def test_limits_that_are_none(limits):
 
 
 def test_the_usual_number_is_the_median_of_the_last_days():
-    published = frame([spread(10), spread(12, n_nan=2), spread(4)])
-    assert usual_number(published) == 10
-    assert usual_number(published, history=1) == 4
-    assert usual_number(published, before=DATES[2], history=1) == 10
-    assert usual_number(published, before=DATES[0]) is None
+    numbers = count_scores(frame([spread(10), spread(12, n_nan=2), spread(4, n_nan=4)]))
+    assert list(numbers.items()) == list(zip(DATES, (10, 10, 0), strict=True))
+    assert count_scores(frame([spread(1)]).iloc[:0]) == {}
+    assert usual_number([10, 10, 4]) == 10
+    assert usual_number([10, 10, 4, 0], history=1) == 4  # a day without a score says nothing
+    assert usual_number([4, 7]) == 5
+    assert usual_number([0]) is None
 
 
 INFO = {"session": "2024-01-02", "strategy": "s", "held": 3, "reasons": ["too few"]}

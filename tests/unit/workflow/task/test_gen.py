@@ -236,12 +236,12 @@ def test_many_folds_take_little_time():
     """A bound that only a cost growing with the square of the folds would break."""
     calendar = business_days("2000-01-01", "2020-01-01")
     task = a_task(train=("2000-01-03", "2000-12-29"), valid=("2001-01-01", "2001-12-31"), test=("2002-01-01", None))
-    start = time.perf_counter()
+    start = time.process_time()
 
     tasks = RollingGen(step=2, calendar=calendar).generate(task)
 
     assert len(tasks) == 2349
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 5
 
 
 def test_multi_horizon_leaves_the_task_alone():
