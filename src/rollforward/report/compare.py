@@ -92,13 +92,13 @@ def comparison_page(
 def _cards(n_trials: int, dsr: float, pbo: float | None, ranked: pd.DataFrame) -> list[dict[str, str]]:
     top = float(ranked["annual_sharpe"].iloc[0])
     rows = [
-        ("Best Sharpe ratio", number(top, 2), "a year, before the choice is reckoned with"),
+        ("Best Sharpe ratio", number(top, 2), "a year, not corrected for the choice"),
         ("Trials", f"{n_trials:,}", "that it was chosen from"),
-        ("Deflated Sharpe Ratio", number(dsr, 2), "probability of more than luck; 0.95 convinces"),
+        ("Deflated Sharpe Ratio", number(dsr, 2), "probability of more than luck; 0.95 is the usual mark"),
         (
             "Backtest overfitting",
             MISSING if pbo is None else f"{number(pbo * 100, 0)} %",
-            "probability; 50 % is drawing lots",
+            "probability; 50 % is as good as drawing lots",
         ),
     ]
     return [{"name": name, "value": value, "hint": hint} for name, value, hint in rows]

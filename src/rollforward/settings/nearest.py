@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str:
-    """Suggest the known name nearest to a misspelt one.
+    """Suggest the known name nearest to a misspelt one, in whatever case.
 
     Parameters
     ----------
@@ -21,5 +21,6 @@ def did_you_mean(name: object, known: Iterable[str], otherwise: str = "") -> str
     otherwise
         The sentence when nothing known resembles it.
     """
-    near = difflib.get_close_matches(str(name), list(known), n=1)
-    return f"Did you mean {near[0]!r}?" if near else otherwise
+    spelt = {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(str(name).casefold(), spelt, n=1)
+    return f"Did you mean {spelt[near[0]]!r}?" if near else otherwise

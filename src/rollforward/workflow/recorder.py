@@ -225,8 +225,13 @@ class Recorder(ABC):
             If the store does not answer. The value may stand; the same call again tells.
         """
 
-    def conclude(self, status: str, tags: Mapping[str, str]) -> None:
-        """Set the last tags and close a run that nobody accompanies, in one write if the store can."""
+    def conclude(self, status: str, tags: Mapping[str, str], objects: Mapping[str, Any] | None = None) -> None:
+        """Save the last objects by their names, set the last tags and close a run that nobody accompanies.
+
+        Whoever finds it closed finds all of it; what is written to the database is one write if the store can.
+        """
+        if objects:
+            self.save_objects(**objects)
         self.set_tags(**tags)
         self.end_run(status)
 

@@ -60,7 +60,7 @@ def _about_choice(comparison: Comparison) -> list[str]:
     verdict, n_trials = comparison.verdict, comparison.n_trials
     luck = annual(verdict.expected_best, comparison.span)
     if float(comparison.table["annual_sharpe"][comparison.best]) <= 0:
-        return ["Nothing is left to explain: a ratio that is not above zero is no result, by skill or by luck."]
+        return ["Its ratio is not above zero, so there is no success that luck could explain."]
     if n_trials == 1:
         chance = f"{number(comparison.dsr, 2)}. {_rating(comparison.dsr)}"
         return [f"With one trial nothing was chosen: its true ratio is above zero with a probability of {chance}"]

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from rollforward.errors import TrackingError
+from rollforward.settings.words import counted
 from rollforward.workflow.online.guard import tell
 from rollforward.workflow.online.ledger.entry import REVISES, ROUTINE
 from rollforward.workflow.online.marks import held_in
@@ -39,13 +40,13 @@ def announce(entry: Entry, day: Day) -> None:
     merged = entry.publications[-1]
     logger.log(
         logging.DEBUG if entry.simulated else logging.INFO,
-        "%s %s is done%s: %d folds trained, %d switches, %d signals.",
+        "%s %s is done%s: %s trained, %s, %s.",
         what,
         day.session.date(),
         " again" if REVISES in entry.extra else "",
-        len(day.trained),
-        len(day.switches),
-        merged.n_rows,
+        counted(len(day.trained), "fold"),
+        counted(len(day.switches), "switch", "switches"),
+        counted(merged.n_rows, "signal"),
     )
     for name, reason in day.held.items():
         logger.warning("%s %s of strategy %r is held: %s", what, day.session.date(), name, reason)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward.errors import ExperimentNotFoundError, OnlineError
 from rollforward.workflow.online.definition import definition_of, options_of
+from rollforward.workflow.online.ledger.parts import SERVING, SHADOW
 from rollforward.workflow.online.promotion import PromotionRule
 from rollforward.workflow.online.utils import NotingTool, OnlineTool, OnlineToolR
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from rollforward.data.times import TimeLike
     from rollforward.workflow.task.base import Task
     from rollforward.workflow.task.collect import Collector
-
-SERVING, SHADOW = "serving", "shadow"
 
 
 class OnlineStrategy(ABC):

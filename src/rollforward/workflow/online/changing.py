@@ -83,7 +83,9 @@ def accept(work: Work, session: pd.Timestamp, strategy: str | None, reason: str)
             raise OnlineError(
                 f"{who} held on {session.date()}.", "a session that is marked as held.", "`online status` lists them."
             )
-        return remarked(standing, session, {}, held), []
+        dropped = held if session == standing.done else []
+        untrained = {name: why for name, why in standing.untrained.items() if name not in dropped}
+        return remarked(replace(standing, untrained=untrained), session, {}, held), []
 
     return work.change(ACCEPT, make, {ACCEPTS: mark, "reason": reason or "accepted as it is"})
 

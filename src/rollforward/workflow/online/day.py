@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rollforward.workflow.online.ledger.entry import Entry
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from rollforward.workflow.online.judging import Judgement
-    from rollforward.workflow.online.ledger.parts import ModelRef, Switch
+    from rollforward.workflow.online.ledger.parts import ModelRef, Publication, Switch
     from rollforward.workflow.online.standing import Standing
 
 
@@ -51,6 +55,26 @@ class Day:
         """Note why a strategy is not published as it should be; what was noted before stays."""
         known = self.held.get(name)
         self.held[name] = reason if known is None else f"{known}; {reason}"
+
+    def entry(
+        self,
+        kind: str,
+        publications: tuple[Publication, ...] = (),
+        *,
+        simulated: bool = False,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Entry:
+        """Put the entry together that records it; `extra` goes beside what the state has to say."""
+        return Entry(
+            kind,
+            self.session,
+            states=tuple(self.standing.states.values()),
+            switches=tuple(self.switches),
+            publications=publications,
+            trained=tuple(self.trained),
+            simulated=simulated,
+            extra={**self.standing.extra(), **(extra or {})},
+        )
 
 
 def put_off(day: Day, first: pd.Timestamp) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -108,20 +109,18 @@ def options_of(thing: Any, known: Mapping[str, Any] | None = None) -> dict[str, 
         If there is no attribute for one of them.
     """
     options: dict[str, Any] = {}
-    for owner in _initialisers(type(thing)):
-        for name, parameter in inspect.signature(owner).parameters.items():
-            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or name in {"self", *options}:
-                continue
-            if known is not None and name in known:
-                options[name] = known[name]
-                continue
-            if not hasattr(thing, name):
-                raise OnlineError(
-                    f"{type(thing).__name__} takes {name!r} and does not keep it.",
-                    f"an attribute {name!r} with what was given.",
-                    "Keep it, or override options().",
-                )
-            options[name] = getattr(thing, name)
+    cls: type = type(thing)
+    for name in _arguments(cls):
+        if known is not None and name in known:
+            options[name] = known[name]
+            continue
+        if not hasattr(thing, name):
+            raise OnlineError(
+                f"{type(thing).__name__} takes {name!r} and does not keep it.",
+                f"an attribute {name!r} with what was given.",
+                "Keep it, or override options().",
+            )
+        options[name] = getattr(thing, name)
     return options
 
 
@@ -178,14 +177,16 @@ def _asked(generator: RollingGen) -> dict[str, Any]:
     }
 
 
-def _initialisers(cls: type) -> list[Any]:
-    """List the initialisers whose arguments reach an object: its own, and the next while one passes on the rest."""
-    found = []
+@cache  # a simulation asks it every day
+def _arguments(cls: type) -> tuple[str, ...]:
+    """List the arguments that reach an object: of its own initialiser, and of the next while one passes on the rest."""
+    names: dict[str, None] = {}
     for base in cls.__mro__:
         own = vars(base).get("__init__")
         if own is None or base is object:
             continue
-        found.append(own)
-        if not any(one.kind is one.VAR_KEYWORD for one in inspect.signature(own).parameters.values()):
+        parameters = inspect.signature(own).parameters.values()
+        names |= dict.fromkeys(one.name for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD))
+        if not any(one.kind is one.VAR_KEYWORD for one in parameters):
             break
-    return found
+    return tuple(name for name in names if name != "self")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,13 @@ from rollforward.model.ens.ensemble import AverageEnsemble
 from rollforward.workflow.online.guard import Guard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from rollforward.workflow.online.guard import Hook
     from rollforward.workflow.online.strategy import OnlineStrategy
     from rollforward.workflow.online.training import Training
 
 logger = logging.getLogger(__name__)
-
-Hook = Callable[[Mapping[str, Any]], Any] | str | Sequence[str]
 
 
 @dataclass

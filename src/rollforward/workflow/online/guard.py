@@ -8,13 +8,15 @@ import os
 import shlex
 import subprocess  # the command is the operator's own
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from rollforward.data.selection import DATETIME
 from rollforward.errors import OnlineError
-from rollforward.workflow.online.signals import score_of
+from rollforward.workflow.online.signals import places_of, score_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 Hook: TypeAlias = "Callable[[dict[str, Any]], Any] | str | Sequence[str]"
 
-_DATETIME = "datetime"
 _HOOK_SECONDS = 60
 
 
@@ -118,12 +119,9 @@ class Guard:
     ) -> dict[pd.Timestamp, Verdict]:
         """Judge each date of predictions; arguments as of `check`."""
         scores = score_of(pred)
-        dates = scores.index.get_level_values(_DATETIME)
-        wanted = sorted(set(dates)) if sessions is None else [pd.Timestamp(session) for session in sessions]
-        found, starts = np.unique(dates.to_numpy(), return_index=True)  # sorted, as the scores are
-        parts = np.split(scores.to_numpy(), starts[1:])
-        days = {pd.Timestamp(day): part for day, part in zip(found, parts, strict=False)}
-        return {day: self._judge(days.get(day, np.empty(0)), usual) for day in wanted}
+        dates, values = scores.index.get_level_values(DATETIME), scores.to_numpy()
+        wanted = dates.unique() if sessions is None else [pd.Timestamp(session) for session in sessions]
+        return {day: self._judge(values[places_of(dates, day)], usual) for day in wanted}
 
     def _judge(self, scores: np.ndarray[Any, Any], usual: int | None) -> Verdict:
         n_rows = len(scores)
@@ -150,29 +148,42 @@ class Guard:
         return min(self.min_unique, n_rows if usual is None else max(usual, 1))
 
 
-def usual_number(scores: pd.DataFrame | pd.Series, before: Any = None, history: int = 20) -> int | None:
-    """Count the instruments that a date usually has: the median over the last dates.
+def count_scores(scores: pd.DataFrame | pd.Series) -> dict[pd.Timestamp, int]:
+    """Count for each date the scores that are neither NaN nor infinite.
 
     Parameters
     ----------
     scores
-        What was published, indexed ``(datetime, instrument)``.
-    before
-        Only dates before this one count; ``None``: all.
+        Indexed ``(datetime, instrument)``.
+
+    Returns
+    -------
+    dict
+        In the order of the dates; of one without any such score 0.
+    """
+    known = score_of(scores)
+    days, starts = np.unique(known.index.get_level_values(DATETIME).to_numpy(), return_index=True)  # they are sorted
+    numbers = np.add.reduceat(np.isfinite(known.to_numpy()), starts, dtype=int) if len(days) else ()
+    return {pd.Timestamp(day): int(number) for day, number in zip(days, numbers, strict=True)}
+
+
+def usual_number(numbers: Iterable[int], history: int = 20) -> int | None:
+    """Find how many instruments a date usually has: the median over the last dates that have any.
+
+    Parameters
+    ----------
+    numbers
+        Of the dates in their order, as `count_scores` gives them.
     history
-        How many dates.
+        How many dates count.
 
     Returns
     -------
     int or None
         ``None`` if there is none.
     """
-    known = score_of(scores)
-    dates = known.index.get_level_values(_DATETIME).to_numpy()
-    days, numbers = np.unique(dates[np.isfinite(known.to_numpy())], return_counts=True)
-    if before is not None:
-        numbers = numbers[days < pd.Timestamp(before).to_datetime64()]
-    return int(np.floor(np.median(numbers[-history:]))) if len(numbers) else None
+    last = [number for number in numbers if number][-history:]
+    return int(median(last)) if last else None
 
 
 def tell(hook: Hook | None, info: Mapping[str, Any]) -> bool:

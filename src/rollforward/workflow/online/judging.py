@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rollforward.data.calendar_in_use import resolve
-from rollforward.data.selection import DATETIME
 from rollforward.workflow.online.guard import usual_number
-from rollforward.workflow.online.signals import between
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rollforward.workflow.online.guard import Guard
     from rollforward.workflow.online.ledger.parts import ModelRef
@@ -81,27 +79,26 @@ class Known:
         since = switch.effective if switch is not None and switch.models == tuple(models) else None
         return cls(before.usual.get(name, ()), tuple(map(pd.Timestamp, state.held)), since)
 
-    def usual_of(self, recent: pd.DataFrame, session: pd.Timestamp, history: int) -> int | None:
+    def usual_of(self, numbers: Mapping[pd.Timestamp, int], session: pd.Timestamp, history: int) -> int | None:
         """Count the instruments that a session usually has, so that bad sessions do not become usual.
 
         What a model has published says it, once that is enough; before, what its strategy has published has a say too.
 
         Parameters
         ----------
-        recent
-            Predictions of a model.
+        numbers
+            By date: how many scores of a model there are.
         session
             Only what is before it counts.
         history
             How many sessions.
         """
-        dates = recent.index.get_level_values(DATETIME)
-        is_good = ~dates.isin(self.held)
+        good = {day: number for day, number in numbers.items() if day < session and day not in self.held}
         if self.since is not None:
-            ours = recent[is_good & (dates >= self.since) & (dates < session)]
-            if ours.index.get_level_values(DATETIME).nunique() >= _ENOUGH:
-                return usual_number(ours, session, history)
-        own = usual_number(recent[is_good], session, history) or 0
+            ours = [number for day, number in good.items() if day >= self.since]
+            if len(ours) >= _ENOUGH:
+                return usual_number(ours, history)
+        own = usual_number(good.values(), history) or 0
         last = self.published[-history:] or (0,)
         return max(own, max(last) if len(last) < _ENOUGH else median_high(last)) or None
 
@@ -133,22 +130,18 @@ def judge(
     """
     reasons: list[str] = []
     good, partial, numbers = True, False, []
+    sessions = resolve(calendar)
+    first = sessions[max(0, sessions.position(session) - guard.history)]
     for model in models:
         frame, error = predictions.frame(model), predictions.error(model)
         if frame is None:
             good = False
             reasons.append(f"{model.model}: {error or 'there is no prediction'}")
             continue
-        recent = between(frame, _some_sessions_ago(session, guard.history, calendar), session)
+        recent = {day: n for day, n in predictions.numbers(model).items() if first <= day <= session}
         usual = known.usual_of(recent, session, guard.history)
-        verdict = guard.check(recent[recent.index.get_level_values(DATETIME) == session], usual, [session])
+        verdict = guard.check(frame, usual, [session])
         good, partial = good and verdict.good, partial or verdict.partial
         reasons += [f"{model.model}: {reason}" for reason in verdict.reasons]
-        numbers.append(usual_number(recent, None, 1) or 0)
+        numbers.append(usual_number(recent.values(), 1) or 0)
     return Judgement(good, good and partial, tuple(reasons), min(numbers, default=0))
-
-
-def _some_sessions_ago(session: pd.Timestamp, n_sessions: int, calendar: Any) -> pd.Timestamp | None:
-    sessions = resolve(calendar)
-    position = sessions.position(session) - n_sessions - 1
-    return sessions[position] if position >= 0 else None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rollforward.data.times import TimeLike
-    from rollforward.workflow.online.desk import Hook
+    from rollforward.workflow.online.guard import Hook
     from rollforward.workflow.online.ledger.entry import Entry
     from rollforward.workflow.online.plan import Plan
     from rollforward.workflow.online.strategy import OnlineStrategy
@@ -139,6 +139,9 @@ class OnlineManager(Operating, Serializable):
     ) -> Entry:
         """Train what the strategies begin with, and let serve what is meant for `begin_time`.
 
+        Of several strategies those begin that can. Of one that cannot, nothing is recorded but the reason, in
+        ``extra["not_begun"]`` of the entry; the same call again trains what is lacking.
+
         Parameters
         ----------
         strategies
@@ -171,7 +174,8 @@ class OnlineManager(Operating, Serializable):
     ) -> Entry | Plan:
         """Do what is due after the close of a session, and of those before it that were missed.
 
-        Train the folds that are due, predict, check, publish, record. A session that is done is not done again.
+        Train the folds that are due, predict, check, publish, record. A session that is done is not done again; but
+        what was held is tried again, and training that failed: that serves from the next session on.
 
         Parameters
         ----------
@@ -234,16 +238,19 @@ class OnlineManager(Operating, Serializable):
         return work.plan(begin, session_at(cur_time, self.calendar))
 
     def add_strategy(self, strategies: OnlineStrategy | Sequence[OnlineStrategy]) -> Entry:
-        """Train what further strategies begin with; they are part of the signals from the next session on."""
+        """Train what further strategies begin with; they are part of the signals from the next session on.
+
+        Of several those begin that can, as in `first_train`.
+        """
         new = _as_list(strategies)
         self._make_ledger()
         self._know()
         names = {one.name_id for one in self.strategies}
-        both = [*self.strategies, *(one for one in new if one.name_id not in names)]
+        added = [one for one in new if one.name_id not in names]
         work = self._work(model_kwargs={"all_at_once": self.all_at_once})
-        work.desk.strategies = both
+        work.desk.strategies = [*self.strategies, *added]
         entry = work.begin(new, self._now())
-        self.strategies = both
+        self.strategies = [*self.strategies, *(one for one in added if entry.state(one.name_id) is not None)]
         return entry
 
     @classmethod

@@ -51,20 +51,34 @@ def remarked(standing: Standing, session: pd.Timestamp, held: Mapping[str, str],
     held
         By strategy that is still held: why.
     names
-        The strategies that were tried.
+        The strategies that were tried. One whose training failed on that session keeps a mark that says so.
     """
     mark = session.isoformat()
     missed = dict(standing.missed)
+    untrained = standing.untrained if session == standing.done else {}
     for name in names:
         state = standing.states[name]
         rest = {key: why for key, why in state.held.items() if key != mark}
         lacking = tuple(one for one in missed.pop(name, ()) if one != mark)
         if name in held:
             rest, lacking = {**rest, mark: held[name]}, tuple(sorted((*lacking, mark)))
+        elif name in untrained:
+            rest = {**rest, mark: untrained[name]}
         if lacking:
             missed[name] = lacking
         standing = standing.with_state(replace(state, held=rest))
     return replace(standing, missed=missed)
+
+
+def without_reasons(standing: Standing, session: pd.Timestamp, reasons: Mapping[str, str]) -> Standing:
+    """Return a state in which a session is not held any more for what strategies are given here with."""
+    mark = session.isoformat()
+    for name, reason in reasons.items():
+        state = standing.states[name]
+        rest = str(state.held.get(mark, "")).removeprefix(reason).removeprefix("; ")
+        held = {key: why for key, why in state.held.items() if key != mark} | ({mark: rest} if rest else {})
+        standing = standing.with_state(replace(state, held=held))
+    return standing
 
 
 def to_try_again(standing: Standing, calendar: Calendar) -> dict[pd.Timestamp, list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rollforward.settings.words import counted
 from rollforward.workflow.online.strategy import RollingStrategy
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class NextFold:
             return "not known, the calendar ends before"
         if self.in_sessions <= 0:
             return "with the next routine"
-        count = "1 session" if self.in_sessions == 1 else f"{self.in_sessions} sessions"
+        count = counted(self.in_sessions, "session")
         return f"in {count}" + (f", {self.session.removesuffix('T00:00:00')}" if self.session else "")
 
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from rollforward.settings.words import counted
+from rollforward.workflow.online.ledger.entry import ROUTINE
 from rollforward.workflow.online.ledger.parts import ModelRef, StrategyState
 from rollforward.workflow.online.planning import DueFold, chooses_itself, folds_due, newest_after
 from rollforward.workflow.online.predictions import Predictions
+from rollforward.workflow.online.sessions import session_after
 from rollforward.workflow.online.switching import switches_of
 from rollforward.workflow.rolling.planning import plan as plan_tasks
 
@@ -50,6 +53,9 @@ class Plan:
     again
         Sessions (ISO) that were held and are tried again before, with their strategies; they are published if they are
         good by now, and nothing is trained for them.
+    untrained
+        Strategies whose training failed in the last session, if no other is due: it is tried again, and what comes of
+        it serves from the next session on.
     open
         Strategies with rules of their own, which decide when the session is done.
     """
@@ -61,6 +67,7 @@ class Plan:
     frames: pd.DataFrame
     open: tuple[str, ...] = ()
     again: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    untrained: tuple[str, ...] = ()
 
     @property
     def expected_seconds(self) -> float:
@@ -76,29 +83,47 @@ class Plan:
             "expected_seconds": None if pd.isna(self.expected_seconds) else self.expected_seconds,
             "open": list(self.open),
             "again": {session: list(names) for session, names in self.again.items()},
+            "untrained": list(self.untrained),
             **{name: [_plain(row) for row in table.to_dict("records")] for name, table in tables.items()},
         }
 
     def __str__(self) -> str:
         days = {day.removesuffix("T00:00:00"): ", ".join(names) for day, names in self.again.items()}
-        again = [f"{day} is tried again: {names}." for day, names in days.items()]
-        if not self.sessions:
-            return "\n".join([*again, "Nothing is due."])
-        span = (
-            f"{self.sessions[0].date()} to {self.sessions[-1].date()}"
-            if self.sessions[1:]
-            else str(self.sessions[0].date())
-        )
-        seconds = self.expected_seconds
-        time = "" if pd.isna(seconds) or not len(self.folds) else f", about {seconds:.0f} s of training"
-        head = (
-            f"{self.kind}: {len(self.sessions)} sessions, {span}; {len(self.folds)} folds to train{time}; "
-            f"{len(self.switches)} switches; {len(self.frames)} models predict"
-        )
-        tables = [table for table in (self.folds, self.switches, self.frames) if len(table)]
-        lines = [*again, head, *(table.to_string(index=False) for table in tables)]
+        lines = [f"{day} is tried again: {names}." for day, names in days.items()]
+        if self.untrained:
+            lines.append(f"Training that failed is tried again: {', '.join(self.untrained)}.")
+        lines.append(self._head() if self.sessions else f"{'Nothing else' if lines else 'Nothing'} is due.")
+        lines += [table.to_string(index=False) for table in (self.folds, self.switches, self.frames) if len(table)]
         lines += [f"Strategy {name!r} decides by its own rules when a session is done." for name in self.open]
         return "\n".join(lines)
+
+    def _head(self) -> str:
+        first, last = str(self.sessions[0].date()), str(self.sessions[-1].date())
+        span = first if first == last else f"{first} to {last}"
+        seconds = self.expected_seconds
+        time = "" if pd.isna(seconds) or not len(self.folds) else f", about {seconds:.0f} s of training"
+        return (
+            f"{self.kind}: {counted(len(self.sessions), 'session')}, {span}; "
+            f"{counted(len(self.folds), 'fold')} to train{time}; {counted(len(self.switches), 'switch', 'switches')}; "
+            f"predictions of {counted(len(self.frames), 'model')}"
+        )
+
+
+def plan_training(desk: Desk, standing: Standing) -> Plan:
+    """Lay out the training that failed in the last session that is done, and is tried again when no other is due."""
+    failed = [strategy for strategy in desk.strategies if strategy.name_id in standing.untrained]
+    if standing.done is None or not failed:
+        return plan_sessions(desk, standing, [], ROUTINE)
+    first = session_after(standing.done, desk.calendar)
+    plan = plan_sessions(replace(desk, strategies=failed), standing, [standing.done], ROUTINE)
+    late = plan.switches.assign(effective=[max(effective, first) for effective in plan.switches["effective"]])
+    return replace(
+        plan,
+        sessions=(),
+        switches=late.drop_duplicates(["strategy", "effective"], keep="last"),
+        frames=plan.frames.iloc[:0],
+        untrained=tuple(strategy.name_id for strategy in failed),
+    )
 
 
 def plan_sessions(desk: Desk, standing: Standing, sessions: Sequence[pd.Timestamp], kind: str) -> Plan:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rollforward.data.selection import DATETIME
 from rollforward.errors import RecorderNotFoundError
 from rollforward.workflow.online.containing import concerns_all, kind_and_text
+from rollforward.workflow.online.guard import count_scores
 from rollforward.workflow.online.hindsight import as_on, is_of_later_data, warn
 from rollforward.workflow.online.update import update_many
 from rollforward.workflow.online.update.each_session import EachSession
@@ -36,6 +37,7 @@ class Predictions:
         self._calendar = calendar
         self._recorders: dict[str, Recorder] = {}
         self._frames: dict[str, Any] = {}
+        self._numbers: dict[str, dict[pd.Timestamp, int]] = {}
         self._errors: dict[str, str] = {}
 
     def note(self, recorders: Iterable[Recorder]) -> None:
@@ -66,7 +68,7 @@ class Predictions:
     def keep_only(self, refs: Iterable[ModelRef]) -> None:
         """Forget what is not needed any more."""
         kept = {ref.recorder_id for ref in refs}
-        for known in (self._recorders, self._frames, self._errors):
+        for known in (self._recorders, self._frames, self._numbers, self._errors):
             for key in known.keys() - kept:
                 del known[key]
 
@@ -127,6 +129,13 @@ class Predictions:
         found = {ref.recorder_id: self.frame(ref) for ref in refs}
         return {key: frame for key, frame in found.items() if frame is not None}
 
+    def numbers(self, ref: ModelRef) -> dict[pd.Timestamp, int]:
+        """Tell how many scores of each date a model has; they are counted once."""
+        key = ref.recorder_id
+        if key not in self._numbers:
+            self._numbers[key] = count_scores(self._frames[key])
+        return self._numbers[key]
+
     def error(self, ref: ModelRef) -> str | None:
         """Say why the predictions of a model could not be brought up to date."""
         return self._errors.get(ref.recorder_id)
@@ -157,6 +166,7 @@ class Predictions:
     def _note(self, updates: Mapping[str, Update]) -> None:
         for key, update in updates.items():
             self._frames[key] = update.data
+            self._numbers.pop(key, None)
             self._errors.pop(key, None)
             if update.error is not None:
                 if concerns_all(update.error):
@@ -167,4 +177,4 @@ class Predictions:
         frame = self._frames.get(ref.recorder_id)
         if frame is None or not len(frame):
             return False
-        return bool(frame.index.get_level_values(DATETIME)[-1] >= session)
+        return bool(frame.index[-1:].get_level_values(DATETIME)[0] >= session)

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from rollforward.errors import OnlineError
+from rollforward.settings.words import counted
 from rollforward.workflow.online.proof import prove
 
 if TYPE_CHECKING:
@@ -44,6 +45,6 @@ def unproved(
         return f"nothing was proved: {error.given}"
     proof.attach(recorders)
     if proof.ok:
-        logger.info("%d models are proved to know nothing of the future.", len(recorders))
+        logger.info("Proved to know nothing of the future: %s.", counted(len(recorders), "model"))
         return ""
     return "; ".join(proof.problems) or "nothing was proved: no session could be compared"

@@ -7,57 +7,21 @@ from typing import TYPE_CHECKING, Any
 from rollforward.data.calendar_in_use import resolve
 from rollforward.data.selection import DATETIME
 from rollforward.workflow.online.ledger.parts import Publication
-from rollforward.workflow.online.signals import Published, content_sha256, publish, serving_rows
+from rollforward.workflow.online.signals import content_sha256, serving_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
 
     from rollforward.workflow.online.judging import Judgement
     from rollforward.workflow.online.ledger.parts import ModelRef
     from rollforward.workflow.online.predictions import Predictions
-    from rollforward.workflow.online.signals import Lines
+    from rollforward.workflow.online.signals import Lines, Published
     from rollforward.workflow.online.standing import Standing
 
 SIGNALS, STRATEGY_SIGNALS = "signals.parquet", "strategy_signals.parquet"
 MERGED = ""
-
-
-def published(
-    standing: Standing,
-    predictions: Predictions,
-    sets: Mapping[str, Sequence[ModelRef]],
-    session: pd.Timestamp,
-    prepare_func: Callable[[Any], Any],
-    *,
-    future: bool = False,
-    calendar: Any = None,
-) -> Published:
-    """Put together what is published for a session.
-
-    Parameters
-    ----------
-    standing
-        Says who serves, and from when on.
-    predictions
-        Of the models.
-    sets
-        By strategy: the models whose predictions of the session count; strategies that are held are not in it.
-    session
-        The session.
-    prepare_func
-        Merges the strategies.
-    future
-        Whether later sessions are published too, as far as there are predictions.
-    calendar
-        Anything that `Calendar.of` takes.
-    """
-    rows = {
-        name: rows_of(standing, predictions, name, models, session, future=future, calendar=calendar)
-        for name, models in sets.items()
-    }
-    return publish(rows, [name for name in standing.serving() if name in rows], prepare_func)
 
 
 def rows_of(
@@ -70,7 +34,25 @@ def rows_of(
     future: bool = False,
     calendar: Any = None,
 ) -> Lines:
-    """Take the rows of one strategy; arguments as for `published`."""
+    """Take the rows of one strategy for a session.
+
+    Parameters
+    ----------
+    standing
+        Says who serves, and from when on.
+    predictions
+        Of the models.
+    name
+        Of the strategy.
+    models
+        Those whose predictions of the session count.
+    session
+        The session.
+    future
+        Whether later sessions are published too, as far as there are predictions.
+    calendar
+        Anything that `Calendar.of` takes.
+    """
     by_session = {session: models}
     frames = predictions.frames(models)
     if future:
@@ -127,7 +109,8 @@ def files_of(found: Published) -> dict[str, pd.DataFrame]:
 def _known(strategies: pd.DataFrame, name: str) -> pd.DataFrame:
     if name not in strategies:
         return strategies.iloc[:0]
-    frame, is_known = strategies[[name]], strategies[name].notna().to_numpy()
+    frame = strategies if strategies.shape[1] == 1 else strategies[[name]]
+    is_known = strategies[name].notna().to_numpy()
     return frame if is_known.all() else frame[is_known]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rollforward.data.selection import DATETIME
 from rollforward.data.times import as_time
 from rollforward.errors import MissingArtifactError
 from rollforward.workflow.online.ledger.recent import entries_since
@@ -91,7 +92,7 @@ class RecordOfSignals:
         return [], entries
 
     def _published(self, name: str, entries: Iterable[Entry]) -> list[pd.DataFrame]:
-        wanted = [entry for entry in entries if _n_rows(entry)]
+        wanted = [entry for entry in entries if _has(entry, name)]
         unknown = [entry for entry in wanted if (entry.run_id, name) not in self._frames]
         runs = [FoundRun(entry.run_id, str(self._chain.experiment.id)) for entry in unknown]
         for run_id, recorder in (read_recorders(runs) if runs else {}).items():
@@ -113,15 +114,13 @@ def of_interval(frame: pd.DataFrame, start: TimeLike | None, end: TimeLike | Non
     rows: pd.DataFrame = between(frame, None, end)
     if start is None:
         return rows
-    return rows[rows.index.get_level_values("datetime") >= as_time(start)]
+    return rows[rows.index.get_level_values(DATETIME) >= as_time(start)]
 
 
-def _n_rows(entry: Entry) -> int:
-    return sum(one.n_rows for one in entry.publications)
+def _has(entry: Entry, name: str) -> bool:
+    """Whether an entry has a file: where all that serve are held, shadows may still have been written down."""
+    return any(one.n_rows for one in entry.publications if (one.strategy == MERGED) == (name == SIGNALS))
 
 
 def _last(entry: Entry) -> pd.Timestamp:
     return max([entry.session, *(one.last for one in entry.publications if one.last is not None)])
-
-
-__all__ = ["CHECKPOINT_EVERY", "MERGED", "SO_FAR", "RecordOfSignals", "of_interval"]

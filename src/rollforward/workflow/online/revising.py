@@ -98,9 +98,7 @@ class Revision:
             return None
         files = files_of(found)
         with self._chain.begin(ROUTINE, self.session, simulated=head.simulated) as draft:
-            if files:
-                draft.recorder.save_objects(**files)
-            entry = draft.commit(self._entry(head, day, publications))
+            entry = draft.commit(self._entry(head, day, publications), files)
         self._entries.append(entry)
         self._record.note(entry, files)
         announce(entry, day)

@@ -89,9 +89,8 @@ class Routine:
             if self._is_time_for_a_checkpoint(head):
                 files |= self.record.checkpoint(self.chain.entries(), files)
                 extra[SO_FAR] = True
-            if files:
-                draft.recorder.save_objects(**files)
-            entry = draft.commit(self.entry(day, extra, self.publications(day, found)))
+            made = day.entry(ROUTINE, self.publications(day, found), simulated=self.simulated, extra=extra)
+            entry = draft.commit(made, files)
         self.record.note(entry, files)
         announce(entry, day)
         return entry
@@ -114,10 +113,12 @@ class Routine:
             Whether a strategy that raises is held and keeps what it has, so that the next routine tries again; else the
             error goes up.
         """
+        tried = [strategy.name_id for strategy in self.desk.strategies]
         for strategy in self.desk.strategies:
             with self.containing.strategy(day, strategy.name_id, "training") if contained else nullcontext():
                 self._train(day, strategy)
-        day.standing = day.standing.switched(day.switches, day.session)
+        untrained = {name: why for name, why in day.standing.untrained.items() if name not in tried} | day.held
+        day.standing = replace(day.standing.switched(day.switches, day.session), untrained=untrained)
 
     def _train(self, day: Day, strategy: OnlineStrategy) -> None:
         name, standing = strategy.name_id, day.standing
@@ -188,43 +189,30 @@ class Routine:
         return promoted(self.desk, self.record, day, found, self.predictions, self.containing)
 
     def _finish(self, day: Day, promotions: Mapping[str, Any]) -> dict[str, Any]:
-        """Note what is done; return the rest of the entry."""
+        """Note what is done; return what else the entry says."""
         usual = dict(day.standing.usual)
         for name, judgement in day.judged.items():
             if judgement.good:
                 usual[name] = (*usual.get(name, ()), judgement.n_instruments)[-self.desk.guard.history :]
         day.standing = replace(day.standing, done=day.session, usual=usual)
-        for name, state in day.standing.states.items():
+        for name in day.standing.states:
+            self.describe(day, name)
+            state = day.standing.states[name]
             role = promotions.get("roles", {}).get(name, state.role)
-            # A template may have been changed since it was last recorded.
-            definition = state.definition
-            with self.containing.strategy(day, name, "describing"):
-                definition = definition_or_nothing(self.desk.strategy(name)) or definition
-            day.standing = day.standing.with_state(
-                replace(state, published_to=day.session, role=role, definition=definition)
-            )
+            day.standing = day.standing.with_state(replace(state, published_to=day.session, role=role))
         day.standing = marked(day.standing, day)
-        extra = day.standing.extra()
-        if promotions:
-            extra["promotions"] = promotions
-        return extra
+        return {"promotions": promotions} if promotions else {}
+
+    def describe(self, day: Day, name: str) -> None:
+        """Note what a strategy is by now: a template may have been changed since it was last recorded."""
+        with self.containing.strategy(day, name, "describing"):
+            definition = definition_or_nothing(self.desk.strategy(name))
+            if definition:
+                day.standing = day.standing.with_state(replace(day.standing.states[name], definition=definition))
 
     def publications(self, day: Day, found: Published) -> tuple[Publication, ...]:
         """Describe what is published."""
         return publications(found, day.session, day.judged, day.held, day.before.serving())
-
-    def entry(self, day: Day, extra: dict[str, Any], published_: tuple[Publication, ...]) -> Entry:
-        """Put the entry of a session together."""
-        return Entry(
-            ROUTINE,
-            day.session,
-            states=tuple(day.standing.states.values()),
-            switches=tuple(day.switches),
-            publications=published_,
-            trained=tuple(day.trained),
-            simulated=self.simulated,
-            extra=extra,
-        )
 
 
 def _reach(ref: ModelRef, day: Day) -> pd.Timestamp:

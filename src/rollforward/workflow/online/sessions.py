@@ -11,7 +11,6 @@ from rollforward.data.times import as_time
 from rollforward.errors import OnlineError
 
 if TYPE_CHECKING:
-    from rollforward.data.calendar import Calendar
     from rollforward.data.times import TimeLike
 
 
@@ -48,12 +47,10 @@ def session_at(time: TimeLike | None, calendar: Any = None) -> pd.Timestamp:
     return sessions[position]
 
 
-def sessions_between(after: TimeLike | None, until: pd.Timestamp, calendar: Any = None) -> list[pd.Timestamp]:
-    """List the sessions after a session (exclusive; ``None``: only the last one) until another one (inclusive)."""
-    if after is None:
-        return [until]
+def sessions_between(after: pd.Timestamp, until: pd.Timestamp, calendar: Any = None) -> list[pd.Timestamp]:
+    """List the sessions after a session (exclusive) until another one (inclusive)."""
     found = resolve(calendar).sessions(after, until)
-    return [session for session in found if session > as_time(after)]
+    return [session for session in found if session > after]
 
 
 def session_after(session: pd.Timestamp, calendar: Any = None) -> pd.Timestamp:
@@ -63,9 +60,3 @@ def session_after(session: pd.Timestamp, calendar: Any = None) -> pd.Timestamp:
     if position < len(sessions):
         return sessions[position]
     return session + (pd.Timedelta(days=1) if sessions.is_daily else pd.Timedelta(1, "ns"))
-
-
-def before(session: pd.Timestamp, calendar: Calendar) -> pd.Timestamp | None:
-    """Find the session before a session; ``None`` if it is the first."""
-    position = calendar.position(session)
-    return calendar[position - 1] if position > 0 else None

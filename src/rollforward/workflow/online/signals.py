@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 import numpy as np
 import pandas as pd
 
+from rollforward.data.selection import DATETIME, INSTRUMENT
 from rollforward.errors import ColumnError, DataError
 from rollforward.model.ens.ensemble import AverageEnsemble
 from rollforward.model.ens.origin import without_origin
@@ -21,7 +22,6 @@ Lines: TypeAlias = "dict[tuple[str, ...], pd.Series]"
 Prepare: TypeAlias = Callable[[dict[Any, Any]], Any]
 
 SCORE, PRED = "score", "pred"
-DATETIME, INSTRUMENT = "datetime", "instrument"
 _LEVELS = [DATETIME, INSTRUMENT]
 
 
@@ -76,6 +76,11 @@ def between(frame: Any, after: TimeLike | None = None, until: TimeLike | None = 
     return frame[chosen]
 
 
+def places_of(dates: pd.Index, date: Any) -> slice:
+    """Find where a date is in dates that are in their order."""
+    return slice(int(dates.searchsorted(date)), int(dates.searchsorted(date, side="right")))
+
+
 def serving_rows(preds: Mapping[str, Frame], sets: Mapping[Any, Sequence[Any]]) -> Lines:
     """Take of each session the rows of the models that serve then.
 
@@ -103,8 +108,9 @@ def serving_rows(preds: Mapping[str, Frame], sets: Mapping[Any, Sequence[Any]]) 
     for key in sorted(models, key=lambda one: _begin(models[one])):
         if key in preds:
             scores = score_of(preds[key])
-            rows = scores[scores.index.get_level_values(DATETIME).isin(sessions[key])]
-            lines.setdefault((models[key].model,), []).append(rows)
+            dates = scores.index.get_level_values(DATETIME)
+            rows = [scores.iloc[places_of(dates, session)] for session in sessions[key]]
+            lines.setdefault((models[key].model,), []).extend(rows)
     return {line: _later_wins(parts) for line, parts in lines.items()}
 
 
@@ -161,10 +167,11 @@ def merge(publications: Iterable[pd.DataFrame]) -> pd.DataFrame:
     kept = []
     for frame in reversed(list(publications)):
         dates = frame.index.get_level_values(DATETIME)
-        new = dates.unique().difference(pd.DatetimeIndex(sorted(seen)))
-        if len(new):
-            kept.append(frame if len(new) == dates.nunique() else frame[dates.isin(new)])
-            seen.update(new)
+        there = set(dates.unique())
+        new = there - seen
+        if new:
+            kept.append(frame if new == there else frame[dates.isin(list(new))])
+            seen |= new
     if not kept:
         return _nothing().to_frame(SCORE)
     whole = kept[0] if len(kept) == 1 else pd.concat(kept[::-1])

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rollforward.workflow.online.planning import Newest
 
 _DONE, _NEWEST, _USUAL, _WAITING = "done", "newest", "usual", "waiting"
-_REFUSED, _MISSED = "refused", "missed"
+_REFUSED, _MISSED, _UNTRAINED = "refused", "missed", "untrained"
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class Standing:
         By strategy whose switch waits: why.
     missed
         By strategy: sessions (ISO) that are held and have no publication of it, in order.
+    untrained
+        By strategy whose training failed in the last session that is done: why.
     """
 
     states: Mapping[str, StrategyState] = field(default_factory=dict)
@@ -50,6 +52,7 @@ class Standing:
     waiting: Mapping[str, Switch] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     missed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    untrained: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, entry: Entry | None) -> Standing:
@@ -66,6 +69,7 @@ class Standing:
             {name: switch_of(plain) for name, plain in extra.get(_WAITING, {}).items()},
             dict(extra.get(_REFUSED, {})),
             {name: tuple(sessions) for name, sessions in extra.get(_MISSED, {}).items()},
+            dict(extra.get(_UNTRAINED, {})),
         )
 
     def extra(self) -> dict[str, Any]:
@@ -80,6 +84,7 @@ class Standing:
             _WAITING: {name: to_plain(switch) for name, switch in self.waiting.items()},
             _REFUSED: {name: why for name, why in self.refused.items() if name in self.waiting},
             _MISSED: {name: list(sessions) for name, sessions in self.missed.items()},
+            _UNTRAINED: dict(self.untrained),
         }
         return {key: value for key, value in found.items() if value}
 

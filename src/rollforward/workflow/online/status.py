@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rollforward.data.calendar_in_use import resolve
+from rollforward.settings.words import counted
 from rollforward.workflow.online.ledger.parts import SERVING
 from rollforward.workflow.online.next_folds import NextFold, next_folds
 from rollforward.workflow.online.standing import Standing
@@ -120,9 +121,9 @@ class Status:
         return json.dumps(self.to_dict(), indent=2)
 
     def __str__(self) -> str:
-        head = f"{self.name}: {self.entries} entries, done up to {_day(self.done)}"
+        head = f"{self.name}: {counted(self.entries, 'entry', 'entries')}, done up to {_day(self.done)}"
         if self.behind:
-            head += f", {self.behind} sessions behind"
+            head += f", {counted(self.behind, 'session')} behind"
         ahead = f"{self.horizon} known after it, to {_day(self.known_until)}"
         lines = [
             head + (", simulated" if self.simulated else ""),
@@ -215,7 +216,8 @@ def _problems(
     if head.simulated:
         yield f"it is a simulation and serves nobody: rollforward online adopt {name}"
     if behind is not None and behind > max_behind:
-        yield f"{behind} sessions are not done: rollforward online routine {name}"
+        are = "session is" if behind == 1 else "sessions are"
+        yield f"{behind} {are} not done: rollforward online routine {name}"
     for one in strategies:
         if not one.models and not one.scheduled:
             yield f"strategy {one.name!r} has no model"

@@ -10,8 +10,9 @@ from rollforward.data.spans import whole_number
 from rollforward.data.times import as_time
 from rollforward.errors import OnlineError, SegmentError
 from rollforward.model.ens.group import RollingGroup
-from rollforward.workflow.online.base import SERVING, SHADOW, OnlineStrategy, chosen
+from rollforward.workflow.online.base import OnlineStrategy, chosen
 from rollforward.workflow.online.definition import generator_from, generator_options, strategy_from
+from rollforward.workflow.online.ledger.parts import SERVING, SHADOW
 from rollforward.workflow.online.lines import Fold, Lines
 from rollforward.workflow.task.adjuster import transform_end_date
 from rollforward.workflow.task.collect import RecorderCollector

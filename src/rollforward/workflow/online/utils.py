@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rollforward import workflow
 from rollforward.errors import ExperimentNotFoundError, MissingArtifactError, OnlineError, UpdateError
+from rollforward.settings.words import counted
 from rollforward.workflow.online.pointer import ONLINE_BY, is_own, read_set, recorders_of, write_set
 from rollforward.workflow.online.update import update_many
 from rollforward.workflow.task.recorders import tag_filter
@@ -92,7 +93,7 @@ class OnlineToolR(OnlineTool):
                 write_set(experiment, [*kept, *recorders] if tag == self.ONLINE_TAG else kept)
             for one in own:
                 one.set_tags(**{self.ONLINE_KEY: tag})
-        logger.info("%d models are %s.", len(_as_list(recorder)), tag)
+        logger.info("Now %s: %s.", tag, counted(len(_as_list(recorder)), "model"))
 
     def get_online_tag(self, recorder: Recorder) -> str:
         """Tell whether a recorder is ``"online"`` or ``"offline"``, which it is if nobody ever said."""
@@ -118,7 +119,7 @@ class OnlineToolR(OnlineTool):
             If there is no such experiment, or none is named anywhere.
         """
         experiment = self.show(recorder, exp_name)
-        logger.info("%d models are online in experiment %r.", len(_as_list(recorder)), experiment.name)
+        logger.info("Online in experiment %r: %s.", experiment.name, counted(len(_as_list(recorder)), "model"))
 
     def show(self, recorder: Recorder | Sequence[Recorder], exp_name: str | None = None) -> Experiment:
         """Do what `reset_online_tag` does without a word; return the experiment."""
@@ -126,10 +127,6 @@ class OnlineToolR(OnlineTool):
         write_set(experiment, recorders)
         self._mirror(experiment, recorders)
         return experiment
-
-    def point(self, recorder: Recorder | Sequence[Recorder], exp_name: str | None = None) -> None:
-        """Do the part of `reset_online_tag` that decides: one write. `mirror` does the rest."""
-        write_set(self._experiment(exp_name), _as_list(recorder))
 
     def mirror(self, exp_name: str | None = None) -> int:
         """Let the tags of the recorders say what the tag of the experiment says, for those who read only them.

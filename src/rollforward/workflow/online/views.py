@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
+from rollforward.workflow.online.ledger.book import moment_of
 from rollforward.workflow.online.ledger.entry import FIRST_TRAIN, ROUTINE
-from rollforward.workflow.online.ledger.parts import SERVING
 from rollforward.workflow.online.publishing import SIGNALS, STRATEGY_SIGNALS
 from rollforward.workflow.online.record_of_signals import of_interval
-from rollforward.workflow.online.signals import SCORE, publish, score_of
+from rollforward.workflow.online.signals import SCORE, publish
+from rollforward.workflow.online.standing import Standing
 from rollforward.workflow.trainer.reuse import FoundRun, read_recorders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+
+    import pandas as pd
 
     from rollforward.data.times import TimeLike
     from rollforward.workflow.online.ledger.chain import Chain
@@ -61,12 +62,10 @@ def signals(
 def merged_anew(chain: Chain, record: RecordOfSignals, prepare_func: Callable[[Any], Any], *, everything: bool) -> Any:
     """Merge what the strategies that serve said, in another way."""
     entries = chain.entries()
-    routines = [entry for entry in entries if entry.kind == ROUTINE]
-    frame = record.read(STRATEGY_SIGNALS, entries=entries if everything else routines[-1:])
-    serving = [state.name_id for state in entries[-1].states if state.role == SERVING] if entries else []
-    columns = {name: frame[name].dropna() for name in serving if name in frame}
-    if not columns:
-        return score_of(frame.iloc[:, :0].assign(score=0.0))
+    standing = Standing.of(entries[-1] if entries else None)
+    chosen = entries if everything else [one for one in entries if one.kind == ROUTINE and one.session == standing.done]
+    frame = record.read(STRATEGY_SIGNALS, entries=chosen)
+    columns = {name: frame[name].dropna() for name in standing.serving() if name in frame}
     lines: dict[str, Lines] = {name: {(name,): scores} for name, scores in columns.items()}
     frame = publish(lines, columns, prepare_func).signals
     return frame[SCORE] if list(frame.columns) == [SCORE] else frame
@@ -75,7 +74,5 @@ def merged_anew(chain: Chain, record: RecordOfSignals, prepare_func: Callable[[A
 def _known(entries: list[Entry], as_known_at: datetime | str | None) -> list[Entry]:
     if as_known_at is None:
         return entries
-    moment = pd.Timestamp(as_known_at)
-    if moment.tzinfo is None:
-        moment = pd.Timestamp(moment.to_pydatetime().astimezone())
+    moment = moment_of(as_known_at)
     return [entry for entry in entries if entry.recorded_at is not None and entry.recorded_at <= moment]

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from rollforward.data.calendar_in_use import resolve
 from rollforward.errors import OnlineError
-from rollforward.workflow.online.again import try_again
+from rollforward.settings.words import counted
+from rollforward.workflow.online.again import train_again, try_again
 from rollforward.workflow.online.announcing import tell_hold, untold_of
-from rollforward.workflow.online.day import Day, put_off
-from rollforward.workflow.online.desk import definition_or_nothing
-from rollforward.workflow.online.ledger.entry import ADD_STRATEGY, FIRST_TRAIN, ROUTINE, Entry
-from rollforward.workflow.online.ledger.parts import StrategyState, Switch
+from rollforward.workflow.online.beginning import begun
+from rollforward.workflow.online.ledger.entry import ADD_STRATEGY, FIRST_TRAIN, NOT_BEGUN, ROUTINE, Entry
 from rollforward.workflow.online.marks import to_try_again
 from rollforward.workflow.online.mirrors import Mirrors
-from rollforward.workflow.online.plan import Plan, plan_sessions
+from rollforward.workflow.online.plan import Plan, plan_sessions, plan_training
 from rollforward.workflow.online.promoting import require_champions
 from rollforward.workflow.online.revising import Revision
 from rollforward.workflow.online.routine import Routine
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from rollforward.workflow.online.desk import Desk
     from rollforward.workflow.online.ledger.chain import Chain
+    from rollforward.workflow.online.ledger.parts import Switch
     from rollforward.workflow.online.record_of_signals import RecordOfSignals
     from rollforward.workflow.online.strategy import OnlineStrategy
 
@@ -105,43 +105,23 @@ class Work:
             return self._begun(head, new, session)
 
     def _begun(self, head: Entry | None, new: Sequence[OnlineStrategy], session: pd.Timestamp) -> Entry:
-        kind = FIRST_TRAIN if head is None else ADD_STRATEGY
+        kind, before = FIRST_TRAIN if head is None else ADD_STRATEGY, Standing.of(head)
         if not self.simulated:
             self.mirrors.require_free(strategy.name_id for strategy in new)
-        require_champions(self.desk, new, Standing.of(head).states)
-        before = Standing.of(head)
-        states = {
-            one.name_id: StrategyState(one.name_id, one.role, definition_or_nothing(one), published_to=before.done)
-            for one in new
-        }
-        before = replace(before, states={**before.states, **states})
-        day = Day(session, session, before, before)
-        routine = self._routine(new)
+        require_champions(self.desk, new, before.states)
         with self.chain.begin(kind, session, simulated=self.simulated) as draft:
-            routine.train(day)
-            if before.done is not None:  # what is published was published without them
-                put_off(day, session_after(session, self.desk.calendar))
-            routine.accepting.require_proof(day)
-            entry = draft.commit(
-                Entry(
-                    kind,
-                    session,
-                    states=tuple(day.standing.states.values()),
-                    switches=tuple(day.switches),
-                    trained=tuple(day.trained),
-                    simulated=self.simulated if head is None else head.simulated,
-                    extra=day.standing.extra(),
-                )
-            )
-        shown = self.shown(entry)
-        self.mirrors.follow(entry, shown, routine.predictions)
+            day, failed = begun(self.desk, self.chain, self.record, new, before, session, simulated=self.simulated)
+            simulated = self.simulated if head is None else head.simulated
+            entry = draft.commit(day.entry(kind, simulated=simulated, extra={NOT_BEGUN: failed} if failed else None))
+        shown, names = self.shown(entry), [one.name_id for one in new if one.name_id not in failed]
+        self.mirrors.follow(entry, shown)
         logger.info(
-            "%d strategies have begun on %s: %d folds trained, %d models serve from %s on.",
-            len(new),
+            "Begun on %s: %s, %s trained; from %s on: %s.",
             session.date(),
-            len(day.trained),
-            sum(len(day.standing.states[one.name_id].at(shown)) for one in new),
+            counted(len(names), "strategy", "strategies"),
+            counted(len(day.trained), "fold"),
             shown.date(),
+            counted(sum(len(day.standing.states[name].at(shown)) for name in names), "model"),
         )
         return entry
 
@@ -153,10 +133,10 @@ class Work:
             todo = self.due(head, target)
             self._repair(head)
             if not self.simulated:  # that has the same data as before
-                head = try_again(self.desk, self.chain, self.record, head)
+                head = self._tried_again(head, is_done=not todo)
             if not todo:
                 return self._done_before(head, standing, target)
-            routine = self._routine(self.desk.strategies)
+            routine = self._routine(self._begun_of(standing))
             for session in todo:
                 head = routine.run(head, session, todo[-1])
                 shown = self.shown(head)
@@ -164,6 +144,26 @@ class Work:
                     self.mirrors.follow(head, shown, routine.predictions)
                 tell_hold(self.desk, self.chain, head)
             return head
+
+    def _tried_again(self, head: Entry, *, is_done: bool) -> Entry:
+        """Do what routines before could not; the newest entry then, but for one that only trains."""
+        trained = train_again(self.desk, self.chain, self.record, head) if is_done else None
+        if trained is not None:
+            self.mirrors.follow(trained, self.shown(trained))
+        found = try_again(self.desk, self.chain, self.record, trained or head)
+        return head if found is trained else found
+
+    def _begun_of(self, standing: Standing) -> list[OnlineStrategy]:
+        """Choose the strategies that have begun; the others are left alone."""
+        strategies = self.desk.strategies
+        absent = [repr(one.name_id) for one in strategies if one.name_id not in standing.states]
+        if absent:
+            logger.warning(
+                "Not begun, so that nothing is done for them: %s. `rollforward online add-strategy FILE`, or "
+                "add_strategy(), lets them begin.",
+                ", ".join(absent),
+            )
+        return [one for one in strategies if one.name_id in standing.states]
 
     def due(self, head: Entry, target: pd.Timestamp) -> list[pd.Timestamp]:
         """List the sessions up to one that are not done; the session of the first training is one of them."""
@@ -178,8 +178,9 @@ class Work:
         head = self.chain.head()
         if head is None:
             return plan_sessions(self.desk, Standing(), [begin], FIRST_TRAIN)
-        standing = Standing.of(head)
-        plan = plan_sessions(self.desk, standing, self.due(head, target), ROUTINE)
+        standing, todo = Standing.of(head), self.due(head, target)
+        desk = replace(self.desk, strategies=self._begun_of(standing))
+        plan = plan_sessions(desk, standing, todo, ROUTINE) if todo else plan_training(desk, standing)
         again = {} if self.simulated else to_try_again(standing, resolve(self.desk.calendar))
         return replace(plan, again={day.isoformat(): tuple(names) for day, names in again.items()})
 
@@ -203,11 +204,11 @@ class Work:
 
     def _done_before(self, head: Entry, standing: Standing, target: pd.Timestamp) -> Entry:
         if standing.done == head.session == target and head.kind == ROUTINE:
-            logger.info("Session %s is done already; nothing happens.", target.date())
+            logger.info("Session %s is done already.", target.date())
             return head
         done = [one for one in self.chain.entries() if one.kind == ROUTINE and one.session <= target]
         text = "is done already" if done else "lies before what the ledger begins with"
-        logger.info("Session %s %s; nothing happens.", target.date(), text)
+        logger.info("Session %s %s.", target.date(), text)
         # Of one session the latest; a session that was published again later is not later itself.
         return max(reversed(done), key=lambda one: one.session) if done else head
 

@@ -144,8 +144,21 @@ class ContentTags:
         return (() if key is None else self._known(key)), run.info.status == _RUNNING
 
     @contextmanager
-    def replacing(self, files: Mapping[str, Path]) -> Iterator[None]:
-        """Keep the contents of files that become artifacts in the block."""
+    def replacing(self, files: Mapping[str, Path], *, put: bool = True) -> Iterator[dict[str, str]]:
+        """Keep the contents of files that become artifacts in the block.
+
+        Parameters
+        ----------
+        files
+            Artifact to file.
+        put
+            Whether the tags of the new contents are set at the end of the block, or by whoever gets them.
+
+        Yields
+        ------
+        dict
+            These tags.
+        """
         digests = {}
         for name, path in files.items():
             key = _key(name)
@@ -159,8 +172,12 @@ class ContentTags:
                 # Of two that it may have now, the first is the newer one.
                 both[key] = " ".join(digest.text for digest in (new, *old))
         self._put(both, wait=True)
-        yield
-        self._put({key: digest.text for key, digest in digests.items()})
+        tags = {key: digest.text for key, digest in digests.items()}
+        yield tags
+        if put:
+            self._put(tags)
+        else:
+            self._own |= tags
 
     def withdraw(self, names: Iterable[str]) -> None:
         """Say that artifacts are about to be replaced by something whose content is not kept."""

@@ -209,8 +209,13 @@ class LoggedRun(Recorder):
         if local_path is not None:
             self.log_artifact(local_path, artifact_path)
             return
-        with self._artifacts.staged(kwargs, artifact_path) as files, self._contents.replacing(files):
+        self._store(kwargs, artifact_path)
+
+    def _store(self, objects: Mapping[str, Any], folder: str | None = None, *, put: bool = True) -> dict[str, str]:
+        """Make objects artifacts; return the tags of their contents, which are set here only if ``put``."""
+        with self._artifacts.staged(objects, folder) as files, self._contents.replacing(files, put=put) as tags:
             self._artifacts.put_files(files, take=True)
+        return tags
 
     def load_object(self, name: str, unpickler: Any = None) -> Any:
         """Read an artifact back; see `Recorder.load_object`."""

@@ -49,7 +49,7 @@ class Book:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.entries = list(entries)
-        self._times = [_utc(entry.recorded_at) for entry in self.entries]
+        self._times = [moment_of(entry.recorded_at) for entry in self.entries]
         self._written: dict[str, list[_Written]] = {}
         for seq, entry in enumerate(self.entries):
             for name in dict.fromkeys(switch.strategy for switch in entry.switches):
@@ -93,13 +93,9 @@ class Book:
         """Tell which models a strategy had in a session; none before its first switch. See `online_at`."""
         return self.online_at(t, strategy, as_known_at).get(strategy, ())
 
-    def switch_at(self, t: Any, strategy: str, as_known_at: datetime | str | None = None) -> Switch | None:
-        """Return the switch that is behind `set_at`."""
-        return self._decide(strategy, as_time(t), self._known(as_known_at))
-
     def _known(self, moment: datetime | str | None) -> int:
         """Return how many entries were recorded by a moment."""
-        return len(self.entries) if moment is None else bisect_right(self._times, _utc(moment))
+        return len(self.entries) if moment is None else bisect_right(self._times, moment_of(moment))
 
     def _decide(self, name: str, session: Session, known: int) -> Switch | None:
         for seq, _, switches in reversed(self._written.get(name, ())):
@@ -171,8 +167,14 @@ def _row(entry: Entry, switch: Switch) -> dict[str, Any]:
     }
 
 
-def _utc(moment: datetime | str | None) -> datetime:
-    """Read a moment; without a zone it is local time, and an unknown one is before all others."""
+def moment_of(moment: datetime | str | None) -> datetime:
+    """Read a moment, as UTC; without a zone it is local time, and an unknown one is before all others.
+
+    Raises
+    ------
+    CalendarError
+        If it is none.
+    """
     if moment is None:
         return datetime.min.replace(tzinfo=UTC)
     try:

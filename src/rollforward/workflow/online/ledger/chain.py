@@ -222,6 +222,8 @@ class Chain:
         """
         run_id = stored.entry.run_id
         self._plain[run_id], self._stored[run_id], self._newest = stored.plain, stored, run_id
+        if stored.entry.previous == (self._order[-1] if self._order else None):
+            self._order.append(run_id)
         self._noted = False
         if self._lease is not None and simulated:
             self._own = run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rollforward.errors import LedgerError, StoreUnreachableError, TrackingError
 from rollforward.workflow.online.ledger.entry import KINDS
@@ -14,6 +14,7 @@ from rollforward.workflow.online.ledger.packing import packed, to_tags
 from rollforward.workflow.task.recorders import tags_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
     from typing import Self
 
@@ -101,7 +102,7 @@ class Draft:
         """The entry before; ``None`` if there is none."""
         return None if self._before is None else self._before.entry
 
-    def commit(self, entry: Entry) -> Entry:
+    def commit(self, entry: Entry, files: Mapping[str, Any] | None = None) -> Entry:
         """Write the entry, and make it the next of the ledger.
 
         Parameters
@@ -109,6 +110,8 @@ class Draft:
         entry
             What was done; ``seq``, ``recorded_at``, ``by``, ``previous``, ``run_id`` and the ``entry`` of its own
             switches are set here.
+        files
+            Objects for the artifacts of its run, by their names.
 
         Returns
         -------
@@ -124,7 +127,7 @@ class Draft:
         """
         stored = packed(self._completed(entry), self._before)
         try:
-            self._write(stored)
+            self._write(stored, files)
         except StoreUnreachableError:
             raise
         except TrackingError as error:
@@ -173,7 +176,7 @@ class Draft:
             run_id=own,
         )
 
-    def _write(self, stored: Stored) -> None:
+    def _write(self, stored: Stored, files: Mapping[str, Any] | None) -> None:
         try:
             tags = to_tags(stored.plain)
         except (TypeError, ValueError) as error:
@@ -182,7 +185,7 @@ class Draft:
         if lease is not None:
             # Whoever finds the new head finds it taken.
             tags |= lease.stay() if self._simulated else lease.carry(self.recorder)
-        self.recorder.conclude(self.recorder.STATUS_FI, tags)
+        self.recorder.conclude(self.recorder.STATUS_FI, tags, files)
 
     def _throw_away(self, run_ids: list[str]) -> None:
         for run_id in run_ids:

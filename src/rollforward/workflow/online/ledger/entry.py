@@ -12,8 +12,6 @@ import pandas as pd
 
 from rollforward.errors import LedgerError
 from rollforward.workflow.online.ledger.parts import (
-    SERVING,
-    SHADOW,
     ModelRef,
     Publication,
     Session,
@@ -22,15 +20,19 @@ from rollforward.workflow.online.ledger.parts import (
     day_of,
 )
 
-__all__ = ["KINDS", "SERVING", "SHADOW", "Entry", "ModelRef", "Publication", "StrategyState", "Switch"]
+__all__ = ["KINDS", "Entry", "ModelRef", "Publication", "StrategyState", "Switch"]
 
 FIRST_TRAIN, ROUTINE, ADD_STRATEGY = "first_train", "routine", "add_strategy"
 PROMOTE, ROLLBACK, ADOPT, ACCEPT = "promote", "rollback", "adopt", "accept"
+# Trains what the routine of that session could not.
+TRAIN = "train"
 # In ``extra`` of an entry of the kind `ACCEPT`: the session that stays as it is.
 ACCEPTS = "accepts"
 # In ``extra`` of a routine that published an earlier session again: that session.
 REVISES = "revises"
-KINDS = (FIRST_TRAIN, ROUTINE, ADD_STRATEGY, PROMOTE, ROLLBACK, ADOPT, ACCEPT)
+# In ``extra`` of a first training or an addition: strategies that could not begin, and why.
+NOT_BEGUN = "not_begun"
+KINDS = (FIRST_TRAIN, ROUTINE, ADD_STRATEGY, PROMOTE, ROLLBACK, ADOPT, ACCEPT, TRAIN)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from rollforward.errors import ProofError
+from rollforward.settings.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,11 +147,9 @@ class Proof:
         return self.ok
 
     def __str__(self) -> str:
-        n_runs = len(self.training)
-        head = f"{len(self.comparisons)} sessions of {n_runs} run{'' if n_runs == 1 else 's'} compared: "
-        verdict = (
-            "no leak found" if self.ok else f"{len(self.problems)} problems" if self.problems else "nothing proved"
-        )
+        head = f"{counted(len(self.comparisons), 'session')} of {counted(len(self.training), 'run')} compared: "
+        failed = counted(len(self.problems), "problem") if self.problems else "nothing proved"
+        verdict = "no leak found" if self.ok else failed
         lines = [head + verdict, *(f"  problem: {text}" for text in self.problems)]
         return "\n".join([*lines, *(f"  limit: {text}" for text in self.limits)])
 
