@@ -34,7 +34,7 @@ def resolve(calendar: Any = None) -> Calendar:
             "There is no calendar.",
             "the sessions to count in, from the settings or as an argument.",
             'rollforward.init(calendar="prices.parquet") takes the dates of a data file, calendar="XNYS" those of an '
-            "exchange; or pass calendar= where the sessions are needed.",
+            "exchange; or pass calendar= where the sessions are needed (--calendar on the command line).",
         )
     found, cut = Calendar.of(given), data_cut()
     if cut is None or found.current_end <= cut:

@@ -202,7 +202,9 @@ class Catalog(ABC):
         raise ExperimentNotFoundError(f"{name!r} is no name of an experiment.", "a text that is not blank.")
 
     def _not_found(self, name: str, uri: str, *, is_default: bool) -> ExperimentNotFoundError:
-        remedy = did_you_mean(name, self._list(uri), otherwise="List them with R.list_experiments().")
+        remedy = did_you_mean(
+            name, self._list(uri), otherwise="List them with R.list_experiments(), or `rollforward experiments list`."
+        )
         given = f"no experiment named {name!r} in {mask_credentials(uri)}."
         if is_default:
             return ExperimentNotFoundError(

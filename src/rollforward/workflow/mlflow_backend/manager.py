@@ -106,7 +106,11 @@ class MLflowExpManager(ExpManager):
                     raise ExperimentNotFoundError(
                         f"There is no experiment named {text!r} in {mask_credentials(uri)}.",
                         "ids or names of experiments.",
-                        did_you_mean(text, names, otherwise="List them with R.list_experiments()."),
+                        did_you_mean(
+                            text,
+                            names,
+                            otherwise="List them with R.list_experiments(), or `rollforward experiments list`.",
+                        ),
                     )
                 text = str(stored.experiment_id)
             ids.append(text)
