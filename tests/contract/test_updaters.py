@@ -240,7 +240,7 @@ def test_nothing_to_begin_with(trained, recording):
         PredUpdater(recorder).update()
     with recording.start(experiment_name="exp"):
         empty = recording.get_recorder()
-    with pytest.raises(LoadObjectError, match=r"pred\.pkl"):
+    with pytest.raises(LoadObjectError, match=r"(?s)pred\.pkl.*SignalRecord"):
         PredUpdater(empty)
 
 

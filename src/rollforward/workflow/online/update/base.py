@@ -14,7 +14,7 @@ from rollforward.data.ranges import parse_ranges
 from rollforward.data.selection import DATETIME
 from rollforward.data.spans import whole_number
 from rollforward.data.times import as_time
-from rollforward.errors import UpdateError
+from rollforward.errors import MissingArtifactError, UpdateError
 from rollforward.workflow.online.update.loader import DATASET, TEST, RMDLoader
 from rollforward.workflow.online.update.merging import as_table, like, replace_range, with_columns_of, within
 from rollforward.workflow.online.update.warmup import silent_parts, warm_up
@@ -118,7 +118,11 @@ class DSBasedUpdater(RecordUpdater):
         self.fname = fname
         self.rmdl = loader_cls(rec=record)
         self.to_date = self._end(to_date)
-        self.old_data: Any = record.load_object(fname)
+        try:
+            self.old_data: Any = record.load_object(fname)
+        except MissingArtifactError as error:
+            remedy = "Give the task a record that stores it, such as SignalRecord for predictions; or correct fname=."
+            raise MissingArtifactError(error.given, error.expected, remedy) from error
         self._old = as_table(self.old_data, f"{fname} of run {record.id}")
         self.last_end, self.start = self._begin(from_date)
 
