@@ -11,6 +11,7 @@ from rollforward.cli.online.shown import entry_line, entry_text
 from rollforward.errors import OnlineError, StoreUnreachableError
 from rollforward.model.sklearn import SklearnModel
 from rollforward.workflow.online import proof_gate
+from rollforward.workflow.online.manager import OnlineManager
 from rollforward.workflow.online.standing import Standing
 
 TROUBLE = 100.0
@@ -66,6 +67,22 @@ def test_one_that_cannot_begin_keeps_none_from_it_and_begins_when_it_can(world, 
     assert "not_begun" not in entry.extra
     routine = manager.routine()
     assert {one.strategy: one.n_rows for one in routine.publications} == {"well": 5, "trouble": 5, "": 5}
+
+
+def test_one_that_is_mended_takes_the_place_of_the_one_that_could_not_begin(world, breaks):
+    breaks[TROUBLE] = ZeroDivisionError("no variance left")
+    manager = two(world)
+    manager.first_train()
+    for change in (manager.rollback, manager.promote):
+        with pytest.raises(OnlineError, match="'trouble' has not begun"):
+            change("trouble")
+    manager.add_strategy(world.strategy("trouble", 3.0))
+
+    assert [one.name_id for one in manager.strategies] == ["well", "trouble"]
+    manager.routine()
+    loaded = {one.name_id: one for one in OnlineManager.load("online").strategies}
+    for strategy in (manager.strategies[1], loaded["trouble"]):
+        assert strategy.task_template[0]["model"]["kwargs"]["alpha"] == 3.0
 
 
 def test_none_that_can_begin_leave_an_empty_ledger(world, breaks):

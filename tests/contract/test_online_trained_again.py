@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -28,11 +29,11 @@ def world(world):
 @pytest.fixture
 def breaks(monkeypatch):
     """The alphas of models whose training fails."""
-    real, broken = SklearnModel.fit, set()
+    real, broken, attempts = SklearnModel.fit, set(), itertools.count(1)
 
     def fit(self, *args, **kwargs):
         if self.estimator.alpha in broken:
-            raise ZeroDivisionError("no variance left")
+            raise ZeroDivisionError(f"no variance left in attempt {next(attempts)}")
         return real(self, *args, **kwargs)
 
     monkeypatch.setattr(SklearnModel, "fit", fit)
@@ -106,6 +107,17 @@ def test_what_fails_again_is_recorded_nowhere_and_what_does_not_is(world, breaks
     entry = manager.routine()
     assert [ref.experiment for ref in entry.trained] == ["trouble100"]
     assert not is_held(entry)
+
+
+def test_what_failed_for_one_reason_and_then_another_is_well_at_last(world, breaks):
+    manager = failed(world, breaks, 100.0, 200.0)
+    breaks.discard(200.0)
+    manager.routine()
+    breaks.clear()
+    manager.routine()
+    head = manager.chain.head()
+    assert [ref.experiment for ref in head.trained] == ["trouble100"]
+    assert not is_held(head)
 
 
 def test_what_is_accepted_waits_for_the_next_session(world, breaks):

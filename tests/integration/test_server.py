@@ -154,7 +154,7 @@ def test_workers_that_would_be_slower(workers, says, monkeypatch):
 @pytest.mark.parametrize("command", ["server", "ui"])
 def test_a_store_of_files_is_refused(command, tmp_path, capsys):
     option = "--store" if command == "server" else "--uri"
-    assert main([command, option, f"file:{tmp_path}/mlruns", "--port", "0"]) == 1
+    assert main([command, option, f"file:{tmp_path}/mlruns", "--port", "5000"]) == 1
     assert "migrate-filestore" in capsys.readouterr().err
 
 

@@ -46,10 +46,10 @@ def positive(text: str) -> int:
 
 
 def port(text: str) -> int:
-    """Read the number of a port; 0 lets the system choose."""
+    """Read the number of a port."""
     found = integer(text)
-    if not 0 <= found < 2**16:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    if not 0 < found < 2**16:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 1 to 65535")
     return found
 
 

@@ -9,6 +9,7 @@ Three layouts are understood:
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -229,7 +230,9 @@ def parse_times(values: pd.Series[Any], origin: str) -> pd.DatetimeIndex:
 
 def _unreadable(values: pd.Series[Any]) -> str:
     """Show one that cannot be read beside the first one, whose form all have to have."""
-    read = pd.to_datetime(values, errors="coerce")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what pandas warns of here is what the error will say
+        read = pd.to_datetime(values, errors="coerce", utc=True)
     bad = values[read.isna() & values.notna()]
     return f"{bad.iloc[0]!r} beside {values.iloc[0]!r}" if len(bad) else repr(values.iloc[0])
 

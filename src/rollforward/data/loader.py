@@ -35,7 +35,8 @@ __all__ = [
     "select",
 ]
 
-Instruments = str | Sequence[str] | None
+# A mapping is a market of Qlib's with filters, which only Qlib's own data take.
+Instruments = str | Sequence[str] | Mapping[str, Any] | None
 
 _FILES: BoundedCache[pd.DataFrame] = BoundedCache(8)
 
@@ -329,9 +330,21 @@ def select(
 
 
 def as_instruments(instruments: Instruments) -> list[str] | None:
-    """Return the asked instruments as sorted names, each once; ``None`` for all."""
+    """Return the asked instruments as sorted names, each once; ``None`` for all.
+
+    Raises
+    ------
+    DataError
+        If they are a mapping.
+    """
     if instruments is None or (isinstance(instruments, str) and instruments == "all"):
         return None
+    if isinstance(instruments, Mapping):
+        raise DataError(
+            f"instruments is {dict(instruments)!r}.",
+            "names; a market with filters is for Qlib's data.",
+            "Name the instruments, or take the data from a source 'qlib:...'.",
+        )
     names = [instruments] if isinstance(instruments, str) else [str(name) for name in instruments]
     return sorted(set(names))
 

@@ -116,7 +116,9 @@ def _fits(value: Any, wanted: Any) -> bool:
 
 def _fits_choice(value: Any, choices: tuple[Any, ...]) -> bool:
     # A member of an enumeration may be written in more than one way.
-    return any(type(one) not in _WORDS or str(one).casefold() == str(value).casefold() for one in choices)
+    return any(
+        type(one) not in _WORDS or one == value or str(one).casefold() == str(value).casefold() for one in choices
+    )
 
 
 def _fits_scalar(value: Any, kind: type) -> bool:
@@ -129,7 +131,8 @@ def _fits_scalar(value: Any, kind: type) -> bool:
 
 def _fits_list(value: Any, items: tuple[Any, ...]) -> bool:
     if isinstance(value, Mapping):
-        return False
+        # tuple[list, dict] is often meant as either; an empty mapping stands for nothing, as an empty list does.
+        return not value or any((get_origin(item) or item) in _MAPPINGS and _fits(value, item) for item in items)
     if not isinstance(value, list) and len(items) > 1 and ... not in items:
         return False  # a pair
     given = value if isinstance(value, list) else [value]
@@ -138,10 +141,12 @@ def _fits_list(value: Any, items: tuple[Any, ...]) -> bool:
 
 
 def _fits_mapping(value: Any, items: tuple[Any, ...]) -> bool:
+    if not value:  # whatever is empty or false switches an option off
+        return True
     if isinstance(value, Mapping):
         return not items or all(_fits(one, items[-1]) for one in value.values())
     # A name or a path may be of one.
-    return isinstance(value, str) and ("." in value or "/" in value or not value)
+    return isinstance(value, str) and ("." in value or "/" in value)
 
 
 _JUDGES: dict[Any, Callable[[Any, tuple[Any, ...]], bool]] = {

@@ -7,6 +7,7 @@ behaves differently, is reported.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -109,6 +110,10 @@ def migrate_paths(paths: Iterable[str | os.PathLike[str]]) -> Iterator[Migrated]
 
 def migrate_file(path: Path) -> Migrated:
     """Look at one file; a file that cannot be read or parsed is a finding."""
+    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir may raise; a folder comes only if it cannot be looked into
+        return Migrated(
+            path, findings=(_unread("read", path, PermissionError(errno.EACCES, os.strerror(errno.EACCES))),)
+        )
     try:
         data = path.read_bytes()
         if b"qlib" not in data:
@@ -116,7 +121,7 @@ def migrate_file(path: Path) -> Migrated:
         content = files.content_of(data, path.suffix)
         draft = _rewrite(content.text, path.suffix)
         after = content.spelt(apply(content.text, draft.edits))
-    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+    except (OSError, SyntaxError, ValueError, LookupError, AttributeError, RecursionError) as error:
         return Migrated(path, findings=(_unread("read", path, error),))
     findings = tuple(sorted(draft.findings, key=lambda finding: finding.line))
     if after == data:
@@ -127,13 +132,13 @@ def migrate_file(path: Path) -> Migrated:
 def _unread(done: str, path: Path, error: Exception) -> Finding:
     said = getattr(error, "msg", None) or getattr(error, "strerror", None) or error
     todo = f"It is left as it is: {said}. Correct it, and migrate again."
-    kind = f"a {path.suffix} file" if path.suffix else "a folder"
+    kind = "a folder" if os.path.isdir(path) else f"a {path.suffix} file"  # noqa: PTH112  # as above
     return Finding(getattr(error, "lineno", None) or 1, f"{kind} that cannot be {done}", todo, "unread")
 
 
 def _name_in_patch(path: Path) -> bytes:
     """Name a file as `patch` and ``git apply`` take it: below the working directory or else the root, and no link."""
-    real, here = path.resolve(), Path.cwd()
+    real, here = path.resolve(), Path.cwd().resolve()
     shown = real.relative_to(here if real.is_relative_to(here) else real.anchor).as_posix()
     # The tab says that blanks before it belong to the name.
     return os.fsencode(shown + "\t" * (" " in shown))

@@ -59,7 +59,7 @@ def _inside(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not _is_skipped(Path(root, name)))
         known = (Path(root, name) for name in sorted(files) if Path(name).suffix in SUFFIXES)
         # Neither pipes, which would wait for somebody, nor links to nothing, which some editors lock files with.
-        yield from (file for file in known if file.is_file())
+        yield from (file for file in known if os.path.isfile(file))  # noqa: PTH113  # Path.is_file may raise
     yield from closed
 
 

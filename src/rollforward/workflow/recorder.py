@@ -225,13 +225,16 @@ class Recorder(ABC):
             If the store does not answer. The value may stand; the same call again tells.
         """
 
-    def conclude(self, status: str, tags: Mapping[str, str], objects: Mapping[str, Any] | None = None) -> None:
-        """Save the last objects by their names, set the last tags and close a run that nobody accompanies.
+    def keep(self, objects: Mapping[str, Any]) -> dict[str, str]:
+        """Save the last objects of a run by their names; return the tags that `conclude` has to set for them."""
+        self.save_objects(**objects)
+        return {}
 
-        Whoever finds it closed finds all of it; what is written to the database is one write if the store can.
+    def conclude(self, status: str, tags: Mapping[str, str]) -> None:
+        """Set the last tags and close a run that nobody accompanies, in one write if the store can.
+
+        Whoever finds it closed finds all of it.
         """
-        if objects:
-            self.save_objects(**objects)
         self.set_tags(**tags)
         self.end_run(status)
 

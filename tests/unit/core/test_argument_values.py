@@ -35,6 +35,8 @@ class Model:
         pair: Tuple[str, str] = (),  # noqa: UP006
         weights: Dict[str, float] = None,  # noqa: RUF013, UP006
         options: Mapping[str, Any] | None = None,
+        parts: Tuple[list, dict] = (),  # noqa: UP006  # as Qlib writes "one of these"
+        level: Literal[0, 1, 10] = 0,
         path: str | Path = "",
         window: int | pd.Timedelta = 1,
         spread: int = "auto",
@@ -121,6 +123,12 @@ def test_a_word_near_the_right_one_is_suggested():
         ("weights", {"a": 1, "b": "0.5", "c": None}),
         ("weights", "package.weights"),
         ("options", {"a": [1]}),
+        ("options", False),
+        ("layers", {}),
+        ("parts", {"feature": ["$close"]}),
+        ("parts", [["$close"], ["x"]]),
+        ("level", True),
+        ("level", 10.0),
         ("path", 3),
         ("window", "a week"),  # not known at run time
         ("spread", "wide"),  # its own default says that texts are taken

@@ -210,6 +210,12 @@ def test_one_time_zone_is_dropped_and_the_wall_clock_stays(wide):
             pd.DataFrame({"datetime": ["01/02/2021", "13/02/2021"], "instrument": "A", "close": 1.0}),
             "'13/02/2021' beside",
         ),
+        (
+            pd.DataFrame(
+                {"datetime": ["2020-01-01 00:00+00:00", "2020-01-02 00:00+01:00", "bad"], "close": 1.0}
+            ).assign(instrument="A"),
+            "'bad' beside",
+        ),
         (pd.DataFrame({"datetime": [20200101], "instrument": "A", "close": 1.0}), "holds numbers"),
         (pd.DataFrame({"datetime": [pd.NaT], "instrument": "A", "close": 1.0}), "without a time"),
         (pd.DataFrame({"datetime": DAYS[:1], "instrument": [None], "close": 1.0}), "without an instrument"),

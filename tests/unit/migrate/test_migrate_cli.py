@@ -192,6 +192,17 @@ def test_a_folder_that_cannot_be_listed_is_reported(missing, project, monkeypatc
     assert set(found) == {"b.yaml", "c.py", "pkg"}
     (finding,) = found["pkg"].findings
     assert (finding.what, finding.kind) == ("a folder that cannot be read", "unread")
+    assert "Permission denied" in finding.todo
+
+
+def test_what_cannot_be_understood_keeps_nothing_else_from_being_migrated(project):
+    (project / "a.ipynb").write_text(
+        json.dumps({"cells": [{"cell_type": "code", "source": {"qlib": 1}}], "nbformat": 4})
+    )
+    (project / "a.py").write_text("# coding: hex\nimport qlib\n")
+    found = {str(one.path): one for one in migrate_paths(["."])}
+    assert [found[name].findings[0].kind for name in ("a.ipynb", "a.py")] == ["unread", "unread"]
+    assert found["b.yaml"].changes
 
 
 def test_pipes_and_links_to_nothing_are_left_out(project):

@@ -96,7 +96,7 @@ def wrong_processors(task: Mapping[str, Any], handler: Any) -> Iterator[tuple[Ke
         window = tuple(given or other for given, other in zip(window, _ANY_WINDOW, strict=True))
     for key in _LISTS:
         given = kwargs.get(key)
-        if is_ours and isinstance(given, str | Mapping):
+        if is_ours and given and isinstance(given, str | Mapping):
             expected, remedy = "a list of processors.", "Put it into brackets, also if it is the only one."
             yield (*_KWARGS, "handler", "kwargs", key), DataError(f"it is {shown(key, given)}.", expected, remedy)
         for i, config in enumerate(given if isinstance(given, list | tuple) else ()):

@@ -51,7 +51,7 @@ def train_again(desk: Desk, chain: Chain, record: RecordOfSignals, head: Entry) 
     Returns
     -------
     Entry or None
-        ``None`` if nothing is recorded, because nothing was to be trained, or it failed again.
+        ``None`` if nothing is recorded, because no training had failed, or all of it failed again.
     """
     before = Standing.of(head)
     failed = [strategy for strategy in desk.strategies if strategy.name_id in before.untrained]
@@ -60,6 +60,8 @@ def train_again(desk: Desk, chain: Chain, record: RecordOfSignals, head: Entry) 
     routine = Routine(replace(desk, strategies=failed), chain, record)
     day = Day(before.done, before.done, before, before)
     routine.train(day, contained=True)
+    # The reason of the first time is what the marks hold, and what takes them off again.
+    day.standing = replace(day.standing, untrained={name: before.untrained[name] for name in day.standing.untrained})
     well = {name: why for name, why in before.untrained.items() if name not in day.standing.untrained}
     if not well:
         return None

@@ -15,7 +15,7 @@ from rollforward.workflow.online.rolling_back import set_before, with_later
 from rollforward.workflow.online.training import refs_of_recorders
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
@@ -33,6 +33,7 @@ def roll_back(work: Work, strategy: str | None, reason: str) -> Entry:
     def make(standing: Standing, session: pd.Timestamp, effective: pd.Timestamp) -> tuple[Standing, list[Switch]]:
         names = list(standing.states) if strategy is None else [work.desk.strategy(strategy).name_id]
         book, switches = work.chain.book(), []
+        require_begun(standing, names)
         for name in names:
             now = {standing.states[name].at(session), standing.states[name].at(effective)}
             before = set_before(book, name, now, effective)
@@ -60,6 +61,7 @@ def promote(work: Work, strategy: str, against: str | None, models: Sequence[Rec
         if rival is not None:
             require_serving(standing.states, strategy, rival)
         roles = {strategy: SERVING} | ({} if rival is None else {rival: SHADOW})
+        require_begun(standing, roles)
         after = standing
         for name, role in roles.items():
             after = after.with_state(replace(after.states[name], role=role))
@@ -88,6 +90,23 @@ def accept(work: Work, session: pd.Timestamp, strategy: str | None, reason: str)
         return remarked(replace(standing, untrained=untrained), session, {}, held), []
 
     return work.change(ACCEPT, make, {ACCEPTS: mark, "reason": reason or "accepted as it is"})
+
+
+def require_begun(standing: Standing, names: Iterable[str]) -> None:
+    """Refuse what concerns a strategy that the ledger does not have yet.
+
+    Raises
+    ------
+    OnlineError
+        If one of them is such a strategy.
+    """
+    for name in names:
+        if name not in standing.states:
+            raise OnlineError(
+                f"Strategy {name!r} has not begun.",
+                f"one that has: {', '.join(map(repr, standing.states)) or 'there is none'}.",
+                "add_strategy() lets it begin.",
+            )
 
 
 def _switched(standing: Standing, switches: Sequence[Switch], session: pd.Timestamp) -> tuple[Standing, list[Switch]]:

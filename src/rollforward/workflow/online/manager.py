@@ -245,12 +245,18 @@ class OnlineManager(Operating, Serializable):
         new = _as_list(strategies)
         self._make_ledger()
         self._know()
-        names = {one.name_id for one in self.strategies}
-        added = [one for one in new if one.name_id not in names]
+        head = self.chain.head()
+        added = [one for one in new if head is None or head.state(one.name_id) is None]
+        # One that could not begin may come again, mended, under its name.
+        names, known = ({one.name_id for one in some} for some in (added, self.strategies))
+        others = [one for one in self.strategies if one.name_id not in names]
         work = self._work(model_kwargs={"all_at_once": self.all_at_once})
-        work.desk.strategies = [*self.strategies, *added]
+        work.desk.strategies = [*others, *added]
         entry = work.begin(new, self._now())
-        self.strategies = [*self.strategies, *(one for one in added if entry.state(one.name_id) is not None)]
+        self.strategies = [
+            *others,
+            *(one for one in added if entry.state(one.name_id) is not None or one.name_id in known),
+        ]
         return entry
 
     @classmethod

@@ -201,20 +201,25 @@ class MLflowRecorder(LoggedRun):
         except TrackingError as reason:
             logger.warning("The traceback of run %s was not kept: %s", self.id, reason)
 
-    def conclude(self, status: str, tags: Mapping[str, str], objects: Mapping[str, Any] | None = None) -> None:
-        """Save the last objects, set the last tags and close the run; see `Recorder.conclude`."""
+    def keep(self, objects: Mapping[str, Any]) -> dict[str, str]:
+        """Save the last objects; the tags of their contents are left to `conclude`."""
         if self._is_open or self._spool is not None:
-            super().conclude(status, tags, objects)
+            return super().keep(objects)
+        return self._store(objects, put=False)
+
+    def conclude(self, status: str, tags: Mapping[str, str]) -> None:
+        """Set the last tags and close the run; see `Recorder.conclude`."""
+        if self._is_open or self._spool is not None:
+            super().conclude(status, tags)
             return
-        contents = self._store(objects, put=False) if objects else {}
-        texts, now = contents | self._texts("tag", tags, MAX_TAG), datetime.now(UTC)
+        texts, now = self._texts("tag", tags, MAX_TAG), datetime.now(UTC)
         with mapped(f"end run {self.require_id()}"):
             store = store_of(client_for(self.uri))
             end = checked_status(status), int(now.timestamp() * 1000)
             if sqlite.insert(store, self.require_id(), tags=texts, end=end):
                 self.status, self.ended_at, self._is_stale = status, now, True
                 return
-        super().conclude(status, {**contents, **tags})
+        super().conclude(status, tags)
 
     def put_param_once(self, key: str, value: str) -> str:
         """Log one parameter now, unless it is there; see `Recorder.put_param_once`."""

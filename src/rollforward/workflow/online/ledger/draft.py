@@ -125,9 +125,11 @@ class Draft:
         StoreUnreachableError
             If the store does not answer. Whether it is recorded, the head tells when the store is back.
         """
+        # They may take long; from the moment that the entry names on, others see it.
+        contents = self.recorder.keep(files) if files else {}
         stored = packed(self._completed(entry), self._before)
         try:
-            self._write(stored, files)
+            self._write(stored, contents)
         except StoreUnreachableError:
             raise
         except TrackingError as error:
@@ -176,16 +178,16 @@ class Draft:
             run_id=own,
         )
 
-    def _write(self, stored: Stored, files: Mapping[str, Any] | None) -> None:
+    def _write(self, stored: Stored, contents: Mapping[str, str]) -> None:
         try:
-            tags = to_tags(stored.plain)
+            tags = {**contents, **to_tags(stored.plain)}
         except (TypeError, ValueError) as error:
             raise LedgerError(f"The entry cannot be written: {error}.", "texts, numbers, dates and times.") from error
         lease = self._chain.lease_held
         if lease is not None:
             # Whoever finds the new head finds it taken.
             tags |= lease.stay() if self._simulated else lease.carry(self.recorder)
-        self.recorder.conclude(self.recorder.STATUS_FI, tags, files)
+        self.recorder.conclude(self.recorder.STATUS_FI, tags)
 
     def _throw_away(self, run_ids: list[str]) -> None:
         for run_id in run_ids:
