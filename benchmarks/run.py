@@ -1,6 +1,6 @@
 """Run every benchmark, one after the other, and write the table of what was measured.
 
-    python benchmarks/run.py --oracle PYTHON                 # all: about an hour on two cores
+    python benchmarks/run.py --oracle PYTHON                 # all: about half an hour on two cores
     python benchmarks/run.py --oracle PYTHON --quick         # less of each: some minutes
     python benchmarks/run.py --only ensemble rolling         # some of them
     python benchmarks/run.py --out docs/reference/benchmarks.md
@@ -133,7 +133,7 @@ def main():
         rows, command, code = measured(BENCHMARKS[name], oracle, is_quick=options.quick)
         text += table(BENCHMARKS[name], rows, command, code)
         failed += [name] if code else []
-        # After each one: an hour's work survives a stop.
+        # After each one: half an hour's work survives a stop.
         options.out.write_text(text, encoding="utf-8")
     print(f"\nThe table is in {options.out}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return int(bool(failed))

@@ -66,11 +66,12 @@ def collecting(uri, folder, options):
     title = f"{options.folds} predictions of {len(next(iter(found.values())))} rows"
     print(f"  {title:<44} plain client {plain:8.3f}")
     show("collected", first, plain)
-    note(f"{title} again, from the cache", again, other=("one by one", plain))
+    store = uri.split(":")[0]
+    note(f"{title} again, from the cache, {store}", again, other=("one by one", plain))
     show("collected again", again, plain)
     show("collected, lazy", lazy, plain)
     theirs = against("collect", uri, folder, options, first)
-    note(f"{title}, {uri.split(':')[0]}", first, qlib=theirs, other=("one by one", plain))
+    note(f"{title}, {store}", first, qlib=theirs, other=("one by one", plain))
 
 
 def selecting(uri, folder, options):
