@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -44,12 +45,21 @@ def read_until(terminal, text):
     return seen
 
 
+def read_to_the_end(terminal, process):
+    """Read while the process lives, and what it has left; somebody has to keep the other side of the terminal open."""
+    seen = b""
+    while (is_alive := process.poll() is None) or select.select([terminal], [], [], 0)[0]:
+        if select.select([terminal], [], [], 0.05 if is_alive else 0)[0]:
+            seen += os.read(terminal, 4096)
+    return seen
+
+
 def test_a_terminal_is_drawn_anew_until_ctrl_c(tmp_path, start):
     pool = TaskManager("rolling", tmp_path / "tasks.db")
     pool.create_task([{"n": i} for i in range(2)])
     terminal, inside = pty.openpty()
-    process = start("watch", "rolling", "--store", "tasks.db", "--interval", "0.05", stdout=inside, stdin=inside)
-    os.close(inside)
+    command = ("watch", "rolling", "--store", "tasks.db", "--interval", "0.05")
+    process = start(*command, stdout=inside, stdin=inside, stderr=subprocess.PIPE)
     read_until(terminal, b"0/2 ended: 2 waiting")
     claim = pool.claim()
     read_until(terminal, b'{"n": 0}')
@@ -58,9 +68,11 @@ def test_a_terminal_is_drawn_anew_until_ctrl_c(tmp_path, start):
     assert b"\x1b[1A" in seen  # drawn over what was there
     os.write(terminal, b"\x03")
     process.send_signal(signal.SIGINT)
-    read_until(terminal, b"\x1b[?25h")  # the cursor is there again
-    assert process.wait(120) == 0
+    last = read_to_the_end(terminal, process)
+    assert (process.returncode, process.stderr.read()) == (0, b"")
+    assert b"\x1b[?25h" in last  # the cursor is there again
     os.close(terminal)
+    os.close(inside)
 
 
 def test_a_reader_that_has_seen_enough(tmp_path, start):

@@ -16,6 +16,7 @@ from qlib.contrib.data.handler import Alpha158
 from qlib.data import D
 from qlib.data.dataset import TSDatasetH
 from qlib.model.trainer import task_train
+from qlib.utils.paral import AsyncCaller
 
 WANTED = {
     "pred.pkl": "pred.pkl",
@@ -39,6 +40,8 @@ SORTS = {"lgb": functools.partialmethod(pd.Series.sort_values, kind="stable")}
 
 
 def main(data, folder):
+    # At once: what its thread is about to write, Qlib reads half-written from a folder now and then, and fails.
+    AsyncCaller.__call__ = lambda _, log, *values, **named: log(*values, **named)
     qlib.init(
         provider_uri=data,
         region="us",

@@ -115,10 +115,12 @@ class Screen(Shown):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
-        # An interrupt in the middle of drawing keeps rich from writing on, and the cursor would stay hidden.
-        self._console.file.write(_SHOW_CURSOR)
-        self._console.file.flush()
+        try:
+            self._live.stop()
+        finally:
+            # An interrupt in the middle of drawing keeps rich from writing on, and the cursor would stay hidden.
+            self._console.file.write(_SHOW_CURSOR)
+            self._console.file.flush()
 
     def show(self, overview: Overview, pace: Pace) -> None:
         """See `Shown.show`."""
