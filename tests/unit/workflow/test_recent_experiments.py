@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+
 import pytest
 from mlflow import MlflowClient
 
@@ -9,13 +11,15 @@ from rollforward.workflow import recent
 
 @pytest.fixture
 def lookups(monkeypatch):
-    """Which experiments were asked for."""
-    made = []
+    """Which experiments this test asked for; what another one has left in the background does not count."""
+    made, here = [], threading.get_ident()
+    monkeypatch.setattr(recent, "LIFETIME", 3600.0)  # however slow the machine is
     for name in ("get_experiment", "get_experiment_by_name", "search_experiments"):
         method = getattr(MlflowClient, name)
 
         def counted(self, *args, _method=method, **kwargs):
-            made.append((*args, *kwargs.values()))
+            if threading.get_ident() == here:
+                made.append((*args, *kwargs.values()))
             return _method(self, *args, **kwargs)
 
         monkeypatch.setattr(MlflowClient, name, counted)
