@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -61,7 +62,16 @@ def _clean_process(monkeypatch, tmp_path):
     settings.reset()
     yield
     settings.reset()
+    _stop_carriers()
     _refuse_open_runs()
+
+
+def _stop_carriers():
+    """What a test leaves to be carried to a server that is gone would be tried again for hours, beside other tests."""
+    for thread in threading.enumerate():
+        carry = getattr(thread, "_target", None)
+        if thread.name == "rollforward-spool" and carry is not None:
+            carry.__self__.stop()
 
 
 def _refuse_open_runs():
